@@ -1,0 +1,156 @@
+package dev.lanewise;
+
+import dev.lanewise.internal.kernel.AttentionProblem;
+import dev.lanewise.internal.kernel.AttentionScratch;
+import dev.lanewise.internal.kernel.ReferenceAttention;
+import dev.lanewise.internal.memory.Scratch;
+import java.util.Objects;
+
+/**
+ * Scaled dot-product attention: context = softmax(q·kᵀ·scale + bias and mask)·v (Vaswani et al., "Attention Is All You Need",
+ * 2017, equation 1), computed block by block with an online softmax, so that the score matrix is never held in memory.
+ *
+ * <p>The order is scale, bias and mask, softmax, weights·v. A masked key or value never contributes, whatever it holds, NaN and ∞
+ * included; a visible NaN gives NaN. A query that sees no key gives exactly 0 and log-sum-exp −∞. Arithmetic is float32.
+ *
+ * <p>An operator is immutable and may be used by any number of threads at once, virtual ones too. A call allocates nothing once
+ * warm, takes no lock and starts no thread; its scratch comes from a bounded pool inside the library. The same call gives the same
+ * bits whatever the batch around it, the alignment and the number of earlier calls; another vector width or
+ * another {@link Kernel} may give other bits.
+ */
+public final class Attention {
+    final float scale;
+    final boolean causal;
+    final PositionOffset offset;
+    private final Kernel kernel;
+
+    private Attention(Builder builder) {
+        scale = builder.scale;
+        causal = builder.causal;
+        offset = builder.offset;
+        kernel = builder.kernel == null ? RuntimeInfo.current().kernel() : builder.kernel;
+    }
+
+    /**
+     * Starts an operator with default options: scale 1/√D, no causal mask, the kernel that start-up chose.
+     *
+     * @return a builder
+     */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * Computes the context and nothing else.
+     *
+     * @param q queries, (B, H, Lq, D)
+     * @param k keys, (B, Hkv, Lk, D)
+     * @param v values, (B, Hkv, Lk, Dv)
+     * @param context where the result goes, (B, H, Lq, Dv)
+     * @throws IllegalArgumentException if shapes, types or memory do not fit each other; see {@link #run(AttentionInputs,
+     *         AttentionOutputs)}
+     * @throws IllegalStateException if an arena is closed
+     * @throws WrongThreadException if a tensor belongs to another thread
+     */
+    public void run(Tensor q, Tensor k, Tensor v, Tensor context) {
+        run(AttentionInputs.of(q, k, v), AttentionOutputs.of(context));
+    }
+
+    /**
+     * Computes the outputs that are asked for. Everything is checked before the first byte is written. If a tensor's arena is closed
+     * by another thread in the middle of the call, it ends in {@link IllegalStateException} with the outputs partly written.
+     *
+     * @param inputs the operands
+     * @param outputs where the results go
+     * @throws IllegalArgumentException if shapes, types or memory do not fit each other: the message names the argument, what it was
+     *         and what was wanted
+     * @throws IllegalStateException if an arena is closed
+     * @throws WrongThreadException if a tensor belongs to another thread
+     */
+    public void run(AttentionInputs inputs, AttentionOutputs outputs) {
+        Objects.requireNonNull(inputs, "inputs");
+        Objects.requireNonNull(outputs, "outputs");
+        Scratch<AttentionScratch> scratch = AttentionScratch.POOL.acquire();
+        AttentionProblem problem = scratch.state.problem;
+        try {
+            AttentionBinding.bind(this, inputs, outputs, problem);
+            switch (kernel) {
+                case VECTOR -> scratch.state.vector().run(scratch);
+                case SCALAR -> scratch.state.scalar.run();
+                case REFERENCE -> ReferenceAttention.run(problem);
+            }
+        } finally {
+            problem.clear();
+            AttentionScratch.POOL.release(scratch);
+        }
+    }
+
+    /** The options of an {@link Attention}, by name. Not thread-safe; may be used for more than one operator. */
+    public static final class Builder {
+        /** NaN stands for 1/√D. */
+        private float scale = Float.NaN;
+        private boolean causal;
+        private PositionOffset offset = PositionOffset.topLeft();
+        private Kernel kernel;
+
+        private Builder() {
+        }
+
+        /**
+         * The factor of q·kᵀ; 1/√D unless set.
+         *
+         * @param factor any finite value, 0 and negative ones included
+         * @return this
+         * @throws IllegalArgumentException if it is not finite
+         */
+        public Builder scale(double factor) {
+            scale = finite("scale", factor);
+            return this;
+        }
+
+        /**
+         * Lets query i see key j only if j ≤ i + offset. Off unless set.
+         *
+         * @param where the offset; never guessed from the shapes
+         * @return this
+         */
+        public Builder causal(PositionOffset where) {
+            offset = Objects.requireNonNull(where, "causal");
+            causal = true;
+            return this;
+        }
+
+        /**
+         * The kernel to run instead of the one that start-up chose: to compare, or to check.
+         *
+         * @param which the kernel
+         * @return this
+         * @throws UnsupportedOperationException if {@link Kernel#VECTOR} is asked for where it cannot run
+         */
+        public Builder kernel(Kernel which) {
+            Objects.requireNonNull(which, "kernel");
+            if (which == Kernel.VECTOR && RuntimeInfo.current().kernel() != Kernel.VECTOR) {
+                throw new UnsupportedOperationException(
+                        "kernel: VECTOR cannot run here: " + RuntimeInfo.current().reason());
+            }
+            kernel = which;
+            return this;
+        }
+
+        /**
+         * Makes the operator.
+         *
+         * @return an immutable operator with the options set so far
+         */
+        public Attention build() {
+            return new Attention(this);
+        }
+
+        private static float finite(String name, double value) {
+            if (!Float.isFinite((float) value)) {
+                throw new IllegalArgumentException(name + ": " + value + ", wanted a finite float32");
+            }
+            return (float) value;
+        }
+    }
+}

@@ -1,0 +1,170 @@
+package dev.lanewise;
+
+import dev.lanewise.internal.kernel.AttentionProblem;
+
+/** Checks a call, then flattens it for the kernels. Nothing is written before every check has passed. */
+final class AttentionBinding {
+    private AttentionBinding() {
+    }
+
+    static void bind(Attention attention, AttentionInputs in, AttentionOutputs out, AttentionProblem problem) {
+        checkOperands(in, out);
+        TensorChecks.readable("q", in.q);
+        TensorChecks.readable("k", in.k);
+        TensorChecks.readable("v", in.v);
+        if (in.mask != null) {
+            checkMask(in);
+        }
+        checkOutputs(in, out);
+        bindSizes(in, problem);
+        bindOperands(in, out, problem);
+        bindOptions(attention, problem);
+    }
+
+    private static void checkOperands(AttentionInputs in, AttentionOutputs out) {
+        int rank = in.q.rank();
+        if (rank < 2 || rank > 4) {
+            throw new IllegalArgumentException("q: rank " + rank + ", wanted 2 (L, D), 3 (B, L, D) or 4 (B, H, L, D)");
+        }
+        checkFloat("q", in.q, rank);
+        checkFloat("k", in.k, rank);
+        checkFloat("v", in.v, rank);
+        checkFloat("context", out.context, rank);
+        for (int axis = 0; axis < rank; axis++) {
+            checkInt("q", in.q, axis);
+            checkInt("k", in.k, axis);
+            checkInt("v", in.v, axis);
+        }
+        if (in.q.size(rank - 1) == 0 || in.v.size(rank - 1) == 0) {
+            throw new IllegalArgumentException(
+                    "q and v: head dimensions " + in.q.size(rank - 1) + " and " + in.v.size(rank - 1)
+                            + ", wanted at least 1");
+        }
+        TensorChecks.sameSize("k", in.k, rank - 1, "q", in.q, rank - 1);
+        TensorChecks.sameSize("v", in.v, rank - 2, "k", in.k, rank - 2);
+        if (rank >= 3) {
+            TensorChecks.sameSize("k", in.k, 0, "q", in.q, 0);
+            TensorChecks.sameSize("v", in.v, 0, "q", in.q, 0);
+        }
+        if (rank == 4) {
+            TensorChecks.sameSize("v", in.v, 1, "k", in.k, 1);
+            long heads = in.q.size(1);
+            long kvHeads = in.k.size(1);
+            if (kvHeads == 0 ? heads != 0 : heads % kvHeads != 0) {
+                throw new IllegalArgumentException("k: " + kvHeads + " heads, wanted a divisor of q's " + heads);
+            }
+        }
+    }
+
+    private static void checkFloat(String name, Tensor tensor, int rank) {
+        TensorChecks.rank(name, tensor, rank);
+        TensorChecks.type(name, tensor, ElementType.FLOAT32);
+    }
+
+    private static void checkInt(String name, Tensor tensor, int axis) {
+        if (tensor.size(axis) > Integer.MAX_VALUE) {
+            throw new IllegalArgumentException(
+                    name + ": axis " + axis + " has " + tensor.size(axis) + " elements, wanted at most "
+                            + Integer.MAX_VALUE);
+        }
+    }
+
+    private static void checkMask(AttentionInputs in) {
+        int rank = in.q.rank();
+        int maskRank = in.mask.rank();
+        if (maskRank < 2 || maskRank > rank) {
+            throw new IllegalArgumentException("mask: rank " + maskRank + ", wanted 2 to q's " + rank);
+        }
+        if (in.mask.type() != ElementType.BOOL && in.mask.type() != ElementType.FLOAT32) {
+            throw new IllegalArgumentException("mask: " + in.mask.type() + ", wanted BOOL or FLOAT32");
+        }
+        for (int axis = 1; axis <= maskRank; axis++) {
+            long size = in.mask.size(maskRank - axis);
+            long wanted = axis == 1 ? in.k.size(rank - 2) : in.q.size(axis == 2 ? rank - 2 : rank - axis);
+            if (size != 1 && size != wanted) {
+                throw new IllegalArgumentException(
+                        "mask: axis " + (maskRank - axis) + " has " + size + " elements, wanted 1 or " + wanted);
+            }
+        }
+        TensorChecks.readable("mask", in.mask);
+    }
+
+    private static void checkOutputs(AttentionInputs in, AttentionOutputs out) {
+        checkOutput("context", out.context, in, in.v.size(in.v.rank() - 1));
+        if (out.scores != null) {
+            checkOutput("scores", out.scores, in, in.k.size(in.k.rank() - 2));
+        }
+        if (out.weights != null) {
+            checkOutput("weights", out.weights, in, in.k.size(in.k.rank() - 2));
+        }
+        if (out.logSumExp != null) {
+            checkOutput("logSumExp", out.logSumExp, in, 1);
+        }
+        TensorChecks.apart("weights", out.weights, "context", out.context);
+        TensorChecks.apart("scores", out.scores, "context", out.context);
+        TensorChecks.apart("scores", out.scores, "weights", out.weights);
+        TensorChecks.apart("logSumExp", out.logSumExp, "context", out.context);
+        TensorChecks.apart("logSumExp", out.logSumExp, "weights", out.weights);
+        TensorChecks.apart("logSumExp", out.logSumExp, "scores", out.scores);
+    }
+
+    private static void checkOutput(String name, Tensor output, AttentionInputs in, long columns) {
+        int rank = in.q.rank();
+        checkFloat(name, output, rank);
+        for (int axis = 0; axis < rank - 1; axis++) {
+            TensorChecks.sameSize(name, output, axis, "q", in.q, axis);
+        }
+        TensorChecks.size(name, output, rank - 1, columns);
+        TensorChecks.writable(name, output);
+        if (!name.equals("context") || !TensorChecks.same(output, in.q)) {
+            TensorChecks.apart(name, output, "q", in.q);
+        }
+        TensorChecks.apart(name, output, "k", in.k);
+        TensorChecks.apart(name, output, "v", in.v);
+        TensorChecks.apart(name, output, "mask", in.mask);
+    }
+
+    private static void bindSizes(AttentionInputs in, AttentionProblem problem) {
+        int rank = in.q.rank();
+        problem.batch = rank < 3 ? 1 : (int) in.q.size(0);
+        problem.heads = rank < 4 ? 1 : (int) in.q.size(1);
+        problem.group = rank < 4 || in.k.size(1) == 0 ? 1 : (int) (in.q.size(1) / in.k.size(1));
+        problem.queries = (int) in.q.size(rank - 2);
+        problem.keys = (int) in.k.size(rank - 2);
+        problem.depth = (int) in.q.size(rank - 1);
+        problem.valueDepth = (int) in.v.size(rank - 1);
+    }
+
+    private static void bindOperands(AttentionInputs in, AttentionOutputs out, AttentionProblem problem) {
+        boolean headless = in.q.rank() == 3;
+        problem.q.set(in.q, headless);
+        problem.k.set(in.k, headless);
+        problem.v.set(in.v, headless);
+        problem.context.set(out.context, headless);
+        if (in.mask != null) {
+            problem.mask.set(in.mask, headless);
+        }
+        if (out.scores != null) {
+            problem.scores.set(out.scores, headless);
+            problem.scoreStage = out.scoreStage;
+        }
+        if (out.weights != null) {
+            problem.weights.set(out.weights, headless);
+        }
+        if (out.logSumExp != null) {
+            problem.logSumExp.set(out.logSumExp, headless);
+        }
+    }
+
+    private static void bindOptions(Attention attention, AttentionProblem problem) {
+        problem.scale = Float.isNaN(attention.scale) ? (float) (1 / Math.sqrt(problem.depth)) : attention.scale;
+        problem.softcap = 0;
+        problem.causal = attention.causal;
+        problem.windowLeft = -1;
+        problem.windowRight = -1;
+        problem.offset = attention.offset.value;
+        problem.offsetBottomRight = attention.offset.rule == PositionOffset.Rule.BOTTOM_RIGHT;
+        problem.rangeStart = 0;
+        problem.rangeEnd = Long.MAX_VALUE;
+    }
+}

@@ -1,0 +1,71 @@
+package dev.lanewise;
+
+import dev.lanewise.internal.memory.Overlap;
+
+/** Checks of one argument or two; each names the argument, what it was and what was wanted. */
+final class TensorChecks {
+    private TensorChecks() {
+    }
+
+    static void rank(String name, Tensor tensor, int wanted) {
+        if (tensor.rank() != wanted) {
+            throw new IllegalArgumentException(name + ": rank " + tensor.rank() + ", wanted " + wanted);
+        }
+    }
+
+    static void type(String name, Tensor tensor, ElementType wanted) {
+        if (tensor.type() != wanted) {
+            throw new IllegalArgumentException(name + ": " + tensor.type() + ", wanted " + wanted);
+        }
+    }
+
+    static void size(String name, Tensor tensor, int axis, long wanted) {
+        if (tensor.size(axis) != wanted) {
+            throw new IllegalArgumentException(
+                    name + ": axis " + axis + " has " + tensor.size(axis) + " elements, wanted " + wanted);
+        }
+    }
+
+    static void sameSize(String name, Tensor tensor, int axis, String other, Tensor model, int modelAxis) {
+        if (tensor.size(axis) != model.size(modelAxis)) {
+            throw new IllegalArgumentException(
+                    name + ": axis " + axis + " has " + tensor.size(axis) + " elements, wanted "
+                            + other + "'s " + model.size(modelAxis));
+        }
+    }
+
+    /** The memory is alive and this thread may use it. */
+    static void readable(String name, Tensor tensor) {
+        if (!tensor.segment().scope().isAlive()) {
+            throw new IllegalStateException(name + ": its arena is closed, wanted an open one");
+        }
+        if (!tensor.segment().isAccessibleBy(Thread.currentThread())) {
+            throw new WrongThreadException(
+                    name + ": its arena is confined to another thread, wanted " + Thread.currentThread());
+        }
+    }
+
+    /** The memory may be written, and no element is another's. */
+    static void writable(String name, Tensor tensor) {
+        readable(name, tensor);
+        if (tensor.segment().isReadOnly()) {
+            throw new IllegalArgumentException(name + ": its segment is read-only, wanted a writable one");
+        }
+        if (Overlap.withinItself(tensor)) {
+            throw new IllegalArgumentException(
+                    name + ": " + tensor + " shows an element twice, wanted an output without overlap");
+        }
+    }
+
+    static boolean same(Tensor a, Tensor b) {
+        return Overlap.same(a, b);
+    }
+
+    /** The two share no memory; either may be absent. */
+    static void apart(String name, Tensor tensor, String other, Tensor against) {
+        if (tensor != null && against != null && Overlap.possible(tensor, against)) {
+            throw new IllegalArgumentException(
+                    name + ": " + tensor + " overlaps " + other + ": " + against + ", wanted memory of its own");
+        }
+    }
+}

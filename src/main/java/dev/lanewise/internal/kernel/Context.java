@@ -1,0 +1,100 @@
+package dev.lanewise.internal.kernel;
+
+import static dev.lanewise.internal.kernel.Lanes.BYTES;
+import static dev.lanewise.internal.kernel.Lanes.F;
+import static dev.lanewise.internal.kernel.Lanes.FLOAT;
+import static dev.lanewise.internal.kernel.Lanes.ORDER;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+
+/** The transposed context (features × queries) in scratch: its start, its end, and the careful way to add to it. */
+final class Context {
+    private Context() {
+    }
+
+    /** Sets {@code count} vectors to one value. */
+    static void fill(MemorySegment scratch, long at, int count, float value) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector filled = FloatVector.broadcast(F, value);
+        for (int i = 0; i < count; i++) {
+            filled.intoMemorySegment(memory, at + (long) i * BYTES, ORDER);
+        }
+    }
+
+    /**
+     * The factors that end the softmax: 1 over the sum of weights, and 0 for queries that saw no key. A query that saw keys but has
+     * a sum of 0 (all its scores −∞) gets ∞, and so NaN, as 0/0 is.
+     */
+    static void reciprocals(MemorySegment scratch, long sums, int vectors, long seen, long to) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int v = 0; v < vectors; v++) {
+            long lane = (long) v * BYTES;
+            FloatVector one = FloatVector.broadcast(F, 1);
+            one.div(FloatVector.fromMemorySegment(F, memory, sums + lane, ORDER))
+                    .blend(0, ScoreTransforms.hidden(seen, v))
+                    .intoMemorySegment(memory, to + lane, ORDER);
+        }
+    }
+
+    /** context[d, query] *= factors[query]; tells whether all results are finite. */
+    static boolean scale(MemorySegment scratch, long context, int features, int vectors, long factors) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector zeroIfFinite = FloatVector.zero(F);
+        long row = (long) vectors * BYTES;
+        for (int v = 0; v < vectors; v++) {
+            FloatVector factor = FloatVector.fromMemorySegment(F, memory, factors + (long) v * BYTES, ORDER);
+            long at = context + (long) v * BYTES;
+            for (int d = 0; d < features; d++) {
+                FloatVector scaled = FloatVector.fromMemorySegment(F, memory, at, ORDER).mul(factor);
+                scaled.intoMemorySegment(memory, at, ORDER);
+                zeroIfFinite = scaled.fma(FloatVector.zero(F), zeroIfFinite);
+                at += row;
+            }
+        }
+        return zeroIfFinite.eq(0).allTrue();
+    }
+
+    /** context[d, query] = context[d, query]·factors[query] + product[d, query]. */
+    static void accumulate(MemorySegment scratch, long context, int features, int vectors, long factors, long product) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        long row = (long) vectors * BYTES;
+        for (int v = 0; v < vectors; v++) {
+            FloatVector factor = FloatVector.fromMemorySegment(F, memory, factors + (long) v * BYTES, ORDER);
+            long lane = (long) v * BYTES;
+            for (int d = 0; d < features; d++) {
+                FloatVector sum = FloatVector.fromMemorySegment(F, memory, context + lane, ORDER)
+                        .fma(factor,
+                                FloatVector.fromMemorySegment(F, memory, product + lane, ORDER));
+                sum.intoMemorySegment(memory, context + lane, ORDER);
+                lane += row;
+            }
+        }
+    }
+
+    /**
+     * context = context·factors + values·weights, where a value counts only for the queries that see its key, whatever it holds. A
+     * hidden key has weight 0, but 0·∞ and 0·NaN are NaN: this is what a tile with hidden keys needs when a value is not finite.
+     */
+    static void addVisible(MemorySegment values, long first, long keyStride, long featureStride, int features, int keys,
+            MemorySegment scratch, long weights, int vectors, long context, long factors, long[] words) {
+        MemorySegment from = Lanes.requireNative(values);
+        MemorySegment memory = Lanes.requireNative(scratch);
+        long row = (long) vectors * BYTES;
+        for (int d = 0; d < features; d++) {
+            for (int v = 0; v < vectors; v++) {
+                long lane = (long) v * BYTES;
+                long at = context + d * row + lane;
+                FloatVector sum = FloatVector.fromMemorySegment(F, memory, at, ORDER)
+                        .mul(FloatVector.fromMemorySegment(F, memory, factors + lane, ORDER));
+                for (int j = 0; j < keys; j++) {
+                    FloatVector value = FloatVector.broadcast(F,
+                            from.get(FLOAT, first + j * keyStride + d * featureStride));
+                    FloatVector weight = FloatVector.fromMemorySegment(F, memory, weights + j * row + lane, ORDER);
+                    sum = value.fma(weight, sum).blend(sum, ScoreTransforms.hidden(words[j], v));
+                }
+                sum.intoMemorySegment(memory, at, ORDER);
+            }
+        }
+    }
+}

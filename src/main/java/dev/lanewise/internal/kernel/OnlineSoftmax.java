@@ -1,0 +1,130 @@
+package dev.lanewise.internal.kernel;
+
+import static dev.lanewise.internal.kernel.Lanes.BYTES;
+import static dev.lanewise.internal.kernel.Lanes.F;
+import static dev.lanewise.internal.kernel.Lanes.ORDER;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * The softmax down a tile of scores (keys × queries), folded into the running maximum and sum of each query (Milakov and
+ * Gimelshein, "Online normalizer calculation for softmax", 2018). Queries lie in lanes, so there is no reduction across a vector.
+ * Weights are 2^(s·log₂e − m·log₂e), one fused multiply-add before {@link Exp2}.
+ */
+final class OnlineSoftmax {
+    private static final float LOG2E = (float) (1 / Math.log(2));
+
+    private OnlineSoftmax() {
+    }
+
+    /**
+     * Replaces the scores by weights relative to the new maximum.
+     *
+     * @param scores the byte of the tile in scratch, rows without a gap
+     * @param keys rows of the tile
+     * @param vectors its width in vectors
+     * @param max the byte of the running maxima, one a query; −∞ before the first visible score
+     * @param sum the byte of the running sums of weights
+     * @param factors the byte where what the earlier context has to be multiplied with is left, one a query
+     */
+    static void update(MemorySegment scratch, long scores, int keys, int vectors, long max, long sum, long factors) {
+        long row = (long) vectors * BYTES;
+        for (int v = 0; v < vectors; v++) {
+            long lane = (long) v * BYTES;
+            raiseMax(scratch, scores + lane, row, keys, max + lane, factors + lane);
+            exponentiate(scratch, scores + lane, row, keys, max + lane, sum + lane, factors + lane);
+        }
+    }
+
+    /** The larger one lane by lane, a for NaN in b: a third of the cost of {@code FloatVector.max}, which keeps Java's rules. */
+    private static FloatVector larger(FloatVector a, FloatVector b) {
+        return a.blend(b, b.compare(VectorOperators.GT, a));
+    }
+
+    private static void raiseMax(MemorySegment scratch, long scores, long row, int keys, long max, long factor) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector before = FloatVector.fromMemorySegment(F, memory, max, ORDER);
+        FloatVector m0 = before;
+        FloatVector m1 = before;
+        FloatVector m2 = before;
+        FloatVector m3 = before;
+        int j = 0;
+        long at = scores;
+        for (; j + 3 < keys; j += 4) {
+            m0 = larger(m0, FloatVector.fromMemorySegment(F, memory, at, ORDER));
+            m1 = larger(m1, FloatVector.fromMemorySegment(F, memory, at + row, ORDER));
+            m2 = larger(m2, FloatVector.fromMemorySegment(F, memory, at + 2 * row, ORDER));
+            m3 = larger(m3, FloatVector.fromMemorySegment(F, memory, at + 3 * row, ORDER));
+            at += 4 * row;
+        }
+        for (; j < keys; j++) {
+            m0 = larger(m0, FloatVector.fromMemorySegment(F, memory, at, ORDER));
+            at += row;
+        }
+        FloatVector top = larger(larger(m0, m1), larger(m2, m3));
+        top.intoMemorySegment(memory, max, ORDER);
+        weight(before, shift(top)).intoMemorySegment(memory, factor, ORDER);
+    }
+
+    private static void exponentiate(MemorySegment scratch, long scores, long row, int keys, long max, long sum,
+            long factor) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector shift = shift(FloatVector.fromMemorySegment(F, memory, max, ORDER));
+        FloatVector t0 = FloatVector.fromMemorySegment(F, memory, sum, ORDER)
+                .mul(FloatVector.fromMemorySegment(F, memory, factor, ORDER));
+        FloatVector t1 = FloatVector.zero(F);
+        int j = 0;
+        long at = scores;
+        for (; j + 1 < keys; j += 2) {
+            FloatVector w0 = weight(FloatVector.fromMemorySegment(F, memory, at, ORDER), shift);
+            FloatVector w1 = weight(FloatVector.fromMemorySegment(F, memory, at + row, ORDER), shift);
+            w0.intoMemorySegment(memory, at, ORDER);
+            w1.intoMemorySegment(memory, at + row, ORDER);
+            t0 = t0.add(w0);
+            t1 = t1.add(w1);
+            at += 2 * row;
+        }
+        if (j < keys) {
+            FloatVector w0 = weight(FloatVector.fromMemorySegment(F, memory, at, ORDER), shift);
+            w0.intoMemorySegment(memory, at, ORDER);
+            t0 = t0.add(w0);
+        }
+        t0.add(t1).intoMemorySegment(memory, sum, ORDER);
+    }
+
+    /** Replaces biased scores by final weights, 2^(s·log₂e − m·log₂e) times the reciprocal of each query's sum. */
+    static void weigh(MemorySegment scratch, long scores, int keys, int vectors, long max, long reciprocals) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int v = 0; v < vectors; v++) {
+            long lane = (long) v * BYTES;
+            FloatVector shift = shift(FloatVector.fromMemorySegment(F, memory, max + lane, ORDER));
+            FloatVector reciprocal = FloatVector.fromMemorySegment(F, memory, reciprocals + lane, ORDER);
+            long at = scores + lane;
+            for (int j = 0; j < keys; j++) {
+                weight(FloatVector.fromMemorySegment(F, memory, at, ORDER), shift).mul(reciprocal)
+                        .intoMemorySegment(memory, at, ORDER);
+                at += (long) vectors * BYTES;
+            }
+        }
+    }
+
+    /** m·log₂e; 0 while nothing is visible, so that the weight of a hidden score is 2^−∞ = 0 and not NaN. */
+    static FloatVector shift(FloatVector max) {
+        VectorMask<Float> nothing = max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY);
+        return max.mul(LOG2E).blend(0, nothing);
+    }
+
+    /** 2^(score·log₂e − shift). */
+    static FloatVector weight(FloatVector score, FloatVector shift) {
+        return Exp2.of(score.fma(FloatVector.broadcast(F, LOG2E), shift.neg()));
+    }
+
+    /** The log-sum-exp of a query. The sum is relative to the rounded shift, not to the maximum, so that is what it is added to. */
+    static float logSumExp(float max, float sum) {
+        double shift = max == Float.NEGATIVE_INFINITY ? 0 : max * LOG2E;
+        return (float) (shift / LOG2E + Math.log(sum));
+    }
+}

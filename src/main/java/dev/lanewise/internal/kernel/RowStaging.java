@@ -1,0 +1,57 @@
+package dev.lanewise.internal.kernel;
+
+import dev.lanewise.ElementType;
+import dev.lanewise.internal.memory.Elements;
+import dev.lanewise.internal.memory.Operand;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** Rows of an operand of any type, stride and kind of segment, copied into scratch as contiguous float32, and back. */
+final class RowStaging {
+    private RowStaging() {
+    }
+
+    /** Copies rows × columns elements, from the byte {@code from} of the operand on. */
+    static void load(Operand operand, long from, int rows, int columns, MemorySegment scratch, long at, long rowBytes) {
+        boolean copy = operand.type == ElementType.FLOAT32 && operand.columnStride == Float.BYTES;
+        for (int r = 0; r < rows; r++) {
+            long source = from + r * operand.rowStride;
+            long target = at + r * rowBytes;
+            if (copy) {
+                MemorySegment.copy(operand.segment, source, scratch, target, (long) columns * Float.BYTES);
+            } else {
+                widen(operand, source, columns, scratch, target);
+            }
+        }
+    }
+
+    private static void widen(Operand operand, long from, int columns, MemorySegment scratch, long at) {
+        MemorySegment target = Lanes.requireNative(scratch);
+        for (int c = 0; c < columns; c++) {
+            target.set(ValueLayout.JAVA_FLOAT_UNALIGNED, at + c * 4L,
+                    Elements.get(operand.segment, operand.type, from + c * operand.columnStride));
+        }
+    }
+
+    /** Copies rows × columns elements out of scratch, to the byte {@code to} of the operand on, rounded to its type. */
+    static void store(MemorySegment scratch, long at, long rowBytes, int rows, int columns, Operand operand, long to) {
+        boolean copy = operand.type == ElementType.FLOAT32 && operand.columnStride == Float.BYTES;
+        for (int r = 0; r < rows; r++) {
+            long source = at + r * rowBytes;
+            long target = to + r * operand.rowStride;
+            if (copy) {
+                MemorySegment.copy(scratch, source, operand.segment, target, (long) columns * Float.BYTES);
+            } else {
+                narrow(scratch, source, columns, operand, target);
+            }
+        }
+    }
+
+    private static void narrow(MemorySegment scratch, long at, int columns, Operand operand, long to) {
+        MemorySegment source = Lanes.requireNative(scratch);
+        for (int c = 0; c < columns; c++) {
+            Elements.set(operand.segment, operand.type, to + c * operand.columnStride,
+                    source.get(ValueLayout.JAVA_FLOAT_UNALIGNED, at + c * 4L));
+        }
+    }
+}

@@ -1,0 +1,142 @@
+package dev.lanewise.internal.kernel;
+
+import static dev.lanewise.internal.kernel.Lanes.BYTES;
+import static dev.lanewise.internal.kernel.Lanes.COUNT;
+import static dev.lanewise.internal.kernel.Lanes.F;
+import static dev.lanewise.internal.kernel.Lanes.FLOAT;
+import static dev.lanewise.internal.kernel.Lanes.I;
+import static dev.lanewise.internal.kernel.Lanes.LANE_BIT;
+import static dev.lanewise.internal.kernel.Lanes.ORDER;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+
+/** What happens to a tile of scores (keys × queries) between q·kᵀ and the softmax, one pass an option, in place in scratch. */
+final class ScoreTransforms {
+    private static final float LOG2E = (float) (1 / Math.log(2));
+
+    private ScoreTransforms() {
+    }
+
+    /** s = cap·tanh(s/cap). */
+    static void softcap(MemorySegment scratch, long scores, int count, float cap) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int i = 0; i < count; i++) {
+            long at = scores + (long) i * BYTES;
+            FloatVector x = FloatVector.fromMemorySegment(F, memory, at, ORDER).div(cap);
+            tanh(x).mul(cap).intoMemorySegment(memory, at, ORDER);
+        }
+    }
+
+    /**
+     * (1 − e)/(1 + e) with e = exp(−2|x|), whose relative error grows as x nears 0; below 0.625 the polynomial of Cephes' tanhf.
+     */
+    private static FloatVector tanh(FloatVector x) {
+        FloatVector magnitude = x.abs();
+        FloatVector e = Exp2.of(magnitude.mul(-2 * LOG2E));
+        FloatVector one = FloatVector.broadcast(F, 1);
+        FloatVector big = one.sub(e).div(one.add(e));
+        FloatVector z = x.mul(x);
+        FloatVector p = FloatVector.broadcast(F, -5.70498872745e-3f)
+                .fma(z, FloatVector.broadcast(F, 2.06390887954e-2f));
+        p = p.fma(z, FloatVector.broadcast(F, -5.37397155531e-2f));
+        p = p.fma(z, FloatVector.broadcast(F, 1.33314422036e-1f));
+        p = p.fma(z, FloatVector.broadcast(F, -3.33332819422e-1f));
+        FloatVector small = p.mul(z).fma(x, x);
+        FloatVector signed = big.blend(big.neg(), x.compare(VectorOperators.LT, 0));
+        return signed.blend(small, magnitude.compare(VectorOperators.LT, 0.625f));
+    }
+
+    /** s −= slope·|distance|, where the first query of the panel stands {@code distance} after the first key of the tile. */
+    static void alibi(MemorySegment scratch, long scores, int keys, int vectors, float slope, long distance) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector minusSlope = FloatVector.broadcast(F, -slope);
+        for (int v = 0; v < vectors; v++) {
+            long at = scores + (long) v * BYTES;
+            for (int j = 0; j < keys; j++) {
+                FloatVector distances = Lanes.IOTA.add(distance - j + v * COUNT).abs();
+                FloatVector s = FloatVector.fromMemorySegment(F, memory, at, ORDER);
+                distances.fma(minusSlope, s).intoMemorySegment(memory, at, ORDER);
+                at += (long) vectors * BYTES;
+            }
+        }
+    }
+
+    /**
+     * s += bias, from biases whose rows lie {@code biasRow} bytes apart, each as wide as the tile: a tile of its own, or a row read
+     * at one float less for each key, as the position bias is.
+     */
+    static void add(MemorySegment scratch, long scores, int keys, int vectors, long bias, long biasRow) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int j = 0; j < keys; j++) {
+            long from = bias + j * biasRow;
+            for (int v = 0; v < vectors; v++) {
+                long lane = (long) v * BYTES;
+                FloatVector.fromMemorySegment(F, memory, scores + lane, ORDER)
+                        .add(FloatVector.fromMemorySegment(F, memory, from + lane, ORDER))
+                        .intoMemorySegment(memory, scores + lane, ORDER);
+            }
+            scores += (long) vectors * BYTES;
+        }
+    }
+
+    /** s += bias, one bias a key. */
+    static void addToRows(MemorySegment scratch, long scores, int keys, int vectors, long bias) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int j = 0; j < keys; j++) {
+            FloatVector b = FloatVector.broadcast(F, memory.get(FLOAT, bias + j * 4L));
+            for (int v = 0; v < vectors; v++) {
+                FloatVector.fromMemorySegment(F, memory, scores, ORDER).add(b).intoMemorySegment(memory, scores, ORDER);
+                scores += BYTES;
+            }
+        }
+    }
+
+    /** s = −∞ where a word has no bit for the query. */
+    static void hide(MemorySegment scratch, long scores, int keys, int vectors, long[] words) {
+        replaceHidden(scratch, scores, keys, vectors, words, Float.NEGATIVE_INFINITY);
+    }
+
+    /** w = 0 where a word has no bit for the query: the reciprocal of a sum may be ∞, and 0·∞ is NaN. */
+    static void zeroHidden(MemorySegment scratch, long weights, int keys, int vectors, long[] words) {
+        replaceHidden(scratch, weights, keys, vectors, words, 0);
+    }
+
+    private static void replaceHidden(MemorySegment scratch, long scores, int keys, int vectors, long[] words,
+            float value) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int j = 0; j < keys; j++) {
+            long word = words[j];
+            for (int v = 0; v < vectors; v++) {
+                FloatVector.fromMemorySegment(F, memory, scores, ORDER)
+                        .blend(value, hidden(word, v))
+                        .intoMemorySegment(memory, scores, ORDER);
+                scores += BYTES;
+            }
+        }
+    }
+
+    /** The lanes of a query vector that a word hides. */
+    static VectorMask<Float> hidden(long word, int vector) {
+        return IntVector.broadcast(I, (int) (word >>> vector * COUNT))
+                .and(LANE_BIT)
+                .compare(VectorOperators.EQ, 0)
+                .cast(F);
+    }
+
+    /** The queries that an additive bias does not hide: those whose bias for the key is not −∞. */
+    static long finite(MemorySegment scratch, long biasRow, int vectors) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        long word = 0;
+        for (int v = 0; v < vectors; v++) {
+            long visible = FloatVector.fromMemorySegment(F, memory, biasRow + (long) v * BYTES, ORDER)
+                    .compare(VectorOperators.NE, Float.NEGATIVE_INFINITY)
+                    .toLong();
+            word |= visible << v * COUNT;
+        }
+        return word;
+    }
+}

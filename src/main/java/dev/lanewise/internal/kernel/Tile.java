@@ -1,0 +1,56 @@
+package dev.lanewise.internal.kernel;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The matrix multiply that all the kernels are made of: rows of a, broadcast one element at a time, times a panel of vectors. It
+ * serves q·kᵀ (rows are keys, the panel is the transposed queries) and weights·v (rows are features of v, the panel is the
+ * weights) alike: only the two strides of a differ. The accumulators start at zero and are stored once; adding to what is there
+ * is a pass of its own (less than 1 % of the work), because with it C1 runs out of virtual registers at tier 3 and the method
+ * stays at tier 2, a hundred times slower. The tile height is 4; a last group of fewer rows computes its last row
+ * again, into rows of the output that must be there and mean nothing, so that no row has code of its own.
+ */
+final class Tile {
+    /** Rows of a in a tile; an output needs room for a multiple of it. */
+    static final int ROWS = 4;
+
+    private Tile() {
+    }
+
+    /** Rounds up to whole tiles. */
+    static int padded(int rows) {
+        return (rows + ROWS - 1) / ROWS * ROWS;
+    }
+
+    /**
+     * out[r, c] = Σ a[r, p] · panel[p, c].
+     *
+     * @param a native memory of the broadcast operand
+     * @param aBase the byte of a[0, 0]
+     * @param aRow bytes between rows of a
+     * @param aStep bytes between consecutive p
+     * @param rows rows of a, at least 1
+     * @param depth the number of p
+     * @param scratch native memory of panel and out
+     * @param panel the byte of panel[0, 0]; rows follow each other without a gap
+     * @param vectors the width of panel and out, in vectors
+     * @param out the byte of out[0, 0]; rows follow each other without a gap
+     */
+    static void multiply(MemorySegment a, long aBase, long aRow, long aStep, int rows, int depth, MemorySegment scratch,
+            long panel, int vectors, long out) {
+        long width = (long) vectors * Lanes.BYTES;
+        for (int r = 0; r < rows; r += ROWS) {
+            long a0 = aBase + r * aRow;
+            long a1 = r + 1 < rows ? a0 + aRow : a0;
+            long a2 = r + 2 < rows ? a1 + aRow : a1;
+            long a3 = r + 3 < rows ? a2 + aRow : a2;
+            long o = out + r * width;
+            switch (vectors) {
+                case 1 -> Tile4x1.multiply(a, a0, a1, a2, a3, aStep, depth, scratch, panel, width, o, width);
+                case 2 -> Tile4x2.multiply(a, a0, a1, a2, a3, aStep, depth, scratch, panel, width, o, width);
+                case 3 -> Tile4x3.multiply(a, a0, a1, a2, a3, aStep, depth, scratch, panel, width, o, width);
+                default -> Tile4x4.multiply(a, a0, a1, a2, a3, aStep, depth, scratch, panel, width, o, width);
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+package dev.lanewise.internal.kernel;
+
+import static dev.lanewise.internal.kernel.Lanes.BYTES;
+import static dev.lanewise.internal.kernel.Lanes.F;
+import static dev.lanewise.internal.kernel.Lanes.FLOAT;
+import static dev.lanewise.internal.kernel.Lanes.ORDER;
+import static dev.lanewise.internal.kernel.Lanes.requireNative;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+
+/** The micro-kernel with 12 accumulators: 4 broadcast rows × 3 panel vectors. See {@link Tile} for the arguments. */
+final class Tile4x3 {
+    private Tile4x3() {
+    }
+
+    /** out = a·panel. */
+    static void multiply(MemorySegment a, long a0, long a1, long a2, long a3, long step, int depth,
+            MemorySegment scratch,
+            long panel, long panelStep, long out, long outStep) {
+        a = requireNative(a);
+        scratch = requireNative(scratch);
+        FloatVector c00 = FloatVector.zero(F);
+        FloatVector c01 = FloatVector.zero(F);
+        FloatVector c02 = FloatVector.zero(F);
+        FloatVector c10 = FloatVector.zero(F);
+        FloatVector c11 = FloatVector.zero(F);
+        FloatVector c12 = FloatVector.zero(F);
+        FloatVector c20 = FloatVector.zero(F);
+        FloatVector c21 = FloatVector.zero(F);
+        FloatVector c22 = FloatVector.zero(F);
+        FloatVector c30 = FloatVector.zero(F);
+        FloatVector c31 = FloatVector.zero(F);
+        FloatVector c32 = FloatVector.zero(F);
+        for (int p = 0; p < depth; p++) {
+            FloatVector b0 = FloatVector.fromMemorySegment(F, scratch, panel, ORDER);
+            FloatVector b1 = FloatVector.fromMemorySegment(F, scratch, panel + BYTES, ORDER);
+            FloatVector b2 = FloatVector.fromMemorySegment(F, scratch, panel + 2 * BYTES, ORDER);
+            FloatVector x0 = FloatVector.broadcast(F, a.get(FLOAT, a0));
+            c00 = x0.fma(b0, c00);
+            c01 = x0.fma(b1, c01);
+            c02 = x0.fma(b2, c02);
+            FloatVector x1 = FloatVector.broadcast(F, a.get(FLOAT, a1));
+            c10 = x1.fma(b0, c10);
+            c11 = x1.fma(b1, c11);
+            c12 = x1.fma(b2, c12);
+            FloatVector x2 = FloatVector.broadcast(F, a.get(FLOAT, a2));
+            c20 = x2.fma(b0, c20);
+            c21 = x2.fma(b1, c21);
+            c22 = x2.fma(b2, c22);
+            FloatVector x3 = FloatVector.broadcast(F, a.get(FLOAT, a3));
+            c30 = x3.fma(b0, c30);
+            c31 = x3.fma(b1, c31);
+            c32 = x3.fma(b2, c32);
+            a0 += step;
+            a1 += step;
+            a2 += step;
+            a3 += step;
+            panel += panelStep;
+        }
+        c00.intoMemorySegment(scratch, out, ORDER);
+        c01.intoMemorySegment(scratch, out + BYTES, ORDER);
+        c02.intoMemorySegment(scratch, out + 2 * BYTES, ORDER);
+        out += outStep;
+        c10.intoMemorySegment(scratch, out, ORDER);
+        c11.intoMemorySegment(scratch, out + BYTES, ORDER);
+        c12.intoMemorySegment(scratch, out + 2 * BYTES, ORDER);
+        out += outStep;
+        c20.intoMemorySegment(scratch, out, ORDER);
+        c21.intoMemorySegment(scratch, out + BYTES, ORDER);
+        c22.intoMemorySegment(scratch, out + 2 * BYTES, ORDER);
+        out += outStep;
+        c30.intoMemorySegment(scratch, out, ORDER);
+        c31.intoMemorySegment(scratch, out + BYTES, ORDER);
+        c32.intoMemorySegment(scratch, out + 2 * BYTES, ORDER);
+    }
+}

@@ -1,0 +1,364 @@
+package dev.lanewise.internal.kernel;
+
+import static dev.lanewise.internal.kernel.Lanes.BYTES;
+import static dev.lanewise.internal.kernel.Lanes.COUNT;
+import static dev.lanewise.internal.kernel.Lanes.PANEL;
+
+import dev.lanewise.ScoreStage;
+import dev.lanewise.internal.memory.Operand;
+import dev.lanewise.internal.memory.Scratch;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The prefill kernel: a panel of queries in lanes, transposed once, against one block of keys after another, with an online
+ * softmax. Keys that no query of the panel sees are not read; blocks that all of them see know nothing of masks. k and v are read in
+ * place if they are float32 in native memory, else a block at a time through scratch.
+ */
+public final class VectorAttention {
+    /** Keys in a block: weights of 128 × 64 queries and the values they meet stay in the second-level cache. */
+    private static final int KEYS = VisibleBits.MAX_KEYS;
+
+    private final AttentionProblem p;
+    private final RowBounds bounds = new RowBounds();
+    private final VisibleBits visible = new VisibleBits();
+
+    private MemorySegment scratch;
+    /** Transposed, scaled queries (D × panel). */
+    private long panelAt;
+    /** Scores, then weights (keys × panel). */
+    private long scoresAt;
+    /** Transposed context (Dv × panel). */
+    private long contextAt;
+    /** What one block adds to the context (Dv × panel). */
+    private long productAt;
+    /** Running maxima, one a query. */
+    private long maxAt;
+    /** Running sums. */
+    private long sumAt;
+    /** Correction factors, then reciprocals of the sums. */
+    private long factorsAt;
+    /** Rows on their way from or to an operand (panel × the longest row). */
+    private long rowsAt;
+    /** Biases of a tile (keys × panel). */
+    private long biasAt;
+    /** A block under transposition. */
+    private long blockAt;
+    /** A block of keys that cannot be read in place. */
+    private long keysAt;
+    /** The same for values. */
+    private long valuesAt;
+    private long scratchBytes;
+
+    /** The panel at hand: head, first query, queries, and how many vectors they fill. */
+    private int head;
+    private int query;
+    private int queries;
+    private int vectors;
+    /** The queries that saw a key. */
+    private long seen;
+    /** Whether any tile had hidden keys. */
+    private boolean partial;
+    /** Whether values that are not finite have to be kept from the queries that do not see them. */
+    private boolean careful;
+    /** Where the tile's additive mask lies, and how: one bias a key, or a tile. */
+    private boolean biasPerKey;
+
+    VectorAttention(AttentionProblem problem) {
+        p = problem;
+    }
+
+    /** Computes every output of the problem. */
+    public void run(Scratch<?> memory) {
+        layOut();
+        scratch = memory.memory(scratchBytes);
+        for (int b = 0; b < p.batch; b++) {
+            bounds.resolve(p, b);
+            for (head = 0; head < p.heads; head++) {
+                for (query = 0; query < bounds.queries; query += PANEL) {
+                    queries = Math.min(PANEL, bounds.queries - query);
+                    vectors = (queries + COUNT - 1) / COUNT;
+                    panel();
+                }
+            }
+        }
+        scratch = null;
+    }
+
+    private void layOut() {
+        int longest = Transpose.padded(Math.max(Math.max(p.depth, p.valueDepth), KEYS));
+        scratchBytes = 0;
+        panelAt = reserve((long) Transpose.padded(p.depth) * PANEL);
+        scoresAt = reserve((long) Transpose.padded(KEYS) * PANEL);
+        contextAt = reserve((long) Transpose.padded(Tile.padded(p.valueDepth)) * PANEL);
+        productAt = reserve((long) Tile.padded(p.valueDepth) * PANEL);
+        maxAt = reserve(PANEL);
+        sumAt = reserve(PANEL);
+        factorsAt = reserve(PANEL);
+        rowsAt = reserve((long) longest * PANEL);
+        blockAt = reserve(Transpose.BLOCK_BYTES / Float.BYTES);
+        biasAt = reserve(p.mask.present() || p.positionBias.present() ? (long) KEYS * PANEL : 0);
+        keysAt = reserve(p.k.direct ? 0 : (long) KEYS * p.depth);
+        valuesAt = reserve(p.v.direct ? 0 : (long) KEYS * p.valueDepth);
+    }
+
+    private long reserve(long floats) {
+        long at = scratchBytes;
+        scratchBytes += (floats * Float.BYTES + 63) / 64 * 64;
+        return at;
+    }
+
+    private void panel() {
+        loadQueries();
+        careful = false;
+        mix();
+        boolean finite = finish();
+        if (!finite && partial) {
+            careful = true;
+            mix();
+            finish();
+        }
+        storeContext();
+        if (p.logSumExp.present()) {
+            storeLogSumExp();
+        }
+        if (p.scores.present() || p.weights.present()) {
+            emit();
+        }
+    }
+
+    private void loadQueries() {
+        long from = p.q.at(bounds.batch, head, bounds.queryRow + (long) query);
+        loadTransposed(p.q, from, queries, vectors * COUNT, p.depth, panelAt, p.scale);
+    }
+
+    /**
+     * Brings a rectangle of an operand into scratch as (columns × width), multiplied by a factor; rows from {@code rows} to
+     * {@code width} are 0.
+     */
+    private void loadTransposed(Operand operand, long from, int rows, int width, int columns, long to, float factor) {
+        MemorySegment source = operand.segment;
+        long at = from;
+        long rowBytes = operand.rowStride;
+        boolean whole = rows == width && columns % COUNT == 0;
+        if (!operand.direct || operand.columnStride != Float.BYTES || !whole) {
+            rowBytes = (long) Transpose.padded(columns) * Float.BYTES;
+            source = scratch;
+            at = rowsAt;
+            RowStaging.load(operand, from, rows, columns, scratch, rowsAt, rowBytes);
+            int floats = (int) (rowBytes / Float.BYTES);
+            Context.fill(scratch, rowsAt + rows * rowBytes, (width - rows) * floats / COUNT, 0);
+        }
+        Transpose.run(source, at, rowBytes, width, columns, scratch, to, (long) vectors * BYTES, factor, scratch,
+                blockAt);
+    }
+
+    /** One pass over all the keys that the panel sees: leaves maxima, sums and the transposed context. */
+    private void mix() {
+        Context.fill(scratch, contextAt, Tile.padded(p.valueDepth) * vectors, 0);
+        Context.fill(scratch, maxAt, vectors, p.sinks == null ? Float.NEGATIVE_INFINITY : p.sinks[head]);
+        Context.fill(scratch, sumAt, vectors, p.sinks == null ? 0 : 1);
+        seen = 0;
+        partial = false;
+        int first = bounds.first(query);
+        int end = bounds.end(query + queries - 1L);
+        for (int key = first; key < end; key += KEYS) {
+            block(key, Math.min(KEYS, end - key));
+        }
+    }
+
+    private void block(int key, int keys) {
+        loadBias(key, keys);
+        boolean all = see(key, keys);
+        if (!all && visible.seen(keys) == 0) {
+            return;
+        }
+        seen |= all ? VisibleBits.all(queries) : visible.seen(keys);
+        partial |= !all;
+        computeScores(bounds.keyRow + key, keys);
+        transform(key, keys);
+        if (!all) {
+            ScoreTransforms.hide(scratch, scoresAt, keys, vectors, visible.words);
+        }
+        OnlineSoftmax.update(scratch, scoresAt, keys, vectors, maxAt, sumAt, factorsAt);
+        addValues(bounds.keyRow + key, keys, all);
+    }
+
+    /** Decides who sees what in a tile; true if everybody sees everything, otherwise {@link #visible} has the words. */
+    private boolean see(int key, int keys) {
+        boolean all = VisibleBits.structureShowsAll(bounds, query, queries, key, keys);
+        if (all && !p.mask.present()) {
+            return true;
+        }
+        visible.structure(bounds, query, queries, key, keys);
+        if (p.booleanMask()) {
+            visible.applyMask(p, bounds, head, query, queries, key, keys);
+        } else if (p.additiveMask()) {
+            for (int j = 0; j < keys; j++) {
+                visible.and(j,
+                        biasPerKey
+                                ? perKeyWord(j)
+                                : ScoreTransforms.finite(scratch, biasAt + (long) j * vectors * BYTES, vectors));
+            }
+        }
+        return visible.showsAll(queries, keys);
+    }
+
+    private long perKeyWord(int j) {
+        return scratch.get(Lanes.FLOAT, biasAt + j * 4L) == Float.NEGATIVE_INFINITY ? 0 : -1;
+    }
+
+    private void loadBias(int key, int keys) {
+        if (!p.additiveMask()) {
+            return;
+        }
+        long from = p.mask.at(bounds.batch, head, bounds.queryRow + (long) query)
+                + (bounds.keyRow + (long) key) * p.mask.columnStride;
+        biasPerKey = p.mask.rowStride == 0;
+        if (biasPerKey) {
+            RowStaging.load(p.mask, from, 1, keys, scratch, biasAt, 0);
+        } else {
+            loadTransposed(p.mask, from, queries, vectors * COUNT, keys, biasAt, 1);
+        }
+    }
+
+    /** Raw scores of the rows of k from {@code row} on. */
+    private void computeScores(int row, int keys) {
+        long from = p.k.at(bounds.batch, head / p.group, row);
+        if (p.k.direct) {
+            Tile.multiply(p.k.segment, from, p.k.rowStride, p.k.columnStride, keys, p.depth, scratch, panelAt, vectors,
+                    scoresAt);
+        } else {
+            long rowBytes = (long) p.depth * Float.BYTES;
+            RowStaging.load(p.k, from, keys, p.depth, scratch, keysAt, rowBytes);
+            Tile.multiply(scratch, keysAt, rowBytes, Float.BYTES, keys, p.depth, scratch, panelAt, vectors, scoresAt);
+        }
+    }
+
+    /** Softcap, then biases. */
+    private void transform(int key, int keys) {
+        if (p.softcap != 0) {
+            ScoreTransforms.softcap(scratch, scoresAt, keys * vectors, p.softcap);
+        }
+        bias(key, keys);
+    }
+
+    private void bias(int key, int keys) {
+        long distance = query + bounds.offset - key;
+        if (p.slopes != null) {
+            ScoreTransforms.alibi(scratch, scoresAt, keys, vectors, p.slopes[head], distance);
+        }
+        if (p.additiveMask()) {
+            if (biasPerKey) {
+                ScoreTransforms.addToRows(scratch, scoresAt, keys, vectors, biasAt);
+            } else {
+                ScoreTransforms.add(scratch, scoresAt, keys, vectors, biasAt, (long) vectors * BYTES);
+            }
+        }
+        if (p.positionBias.present()) {
+            long stretch = distance - (keys - 1);
+            for (int i = 0; i < keys - 1 + vectors * COUNT; i++) {
+                boolean inside = Math.abs(stretch + i) <= p.biasCentre;
+                scratch.set(Lanes.FLOAT, rowsAt + i * 4L, inside ? p.positionBias(head, stretch + i) : 0);
+            }
+            ScoreTransforms.add(scratch, scoresAt, keys, vectors, rowsAt + (keys - 1) * 4L, -4);
+        }
+    }
+
+    private void addValues(int row, int keys, boolean all) {
+        long from = p.v.at(bounds.batch, head / p.group, row);
+        MemorySegment values = p.v.segment;
+        long keyStride = p.v.rowStride;
+        long featureStride = p.v.columnStride;
+        if (!p.v.direct) {
+            keyStride = (long) p.valueDepth * Float.BYTES;
+            featureStride = Float.BYTES;
+            RowStaging.load(p.v, from, keys, p.valueDepth, scratch, valuesAt, keyStride);
+            values = scratch;
+            from = valuesAt;
+        }
+        if (careful && !all) {
+            Context.addVisible(values, from, keyStride, featureStride, p.valueDepth, keys, scratch, scoresAt, vectors,
+                    contextAt,
+                    factorsAt, visible.words);
+        } else {
+            Tile.multiply(values, from, featureStride, keyStride, p.valueDepth, keys, scratch, scoresAt, vectors,
+                    productAt);
+            Context.accumulate(scratch, contextAt, p.valueDepth, vectors, factorsAt, productAt);
+        }
+    }
+
+    /** Divides by the sums; tells whether the context is finite. */
+    private boolean finish() {
+        Context.reciprocals(scratch, sumAt, vectors, seen, factorsAt);
+        return Context.scale(scratch, contextAt, p.valueDepth, vectors, factorsAt);
+    }
+
+    private void storeContext() {
+        long to = p.context.at(bounds.batch, head, bounds.queryRow + (long) query);
+        storeTransposed(contextAt, p.valueDepth, p.context, to);
+    }
+
+    /** Takes (rows × panel) out of scratch into queries × rows elements of an operand. */
+    private void storeTransposed(long from, int rows, Operand operand, long to) {
+        long panelBytes = (long) vectors * BYTES;
+        boolean whole = queries == vectors * COUNT && rows % COUNT == 0;
+        if (operand.direct && operand.columnStride == Float.BYTES && whole) {
+            Transpose.run(scratch, from, panelBytes, rows, queries, operand.segment, to, operand.rowStride, 1, scratch,
+                    blockAt);
+        } else {
+            long rowBytes = (long) Transpose.padded(rows) * Float.BYTES;
+            Transpose.run(scratch, from, panelBytes, rows, queries, scratch, rowsAt, rowBytes, 1, scratch, blockAt);
+            RowStaging.store(scratch, rowsAt, rowBytes, queries, rows, operand, to);
+        }
+    }
+
+    /** Scalar: it is one value a query. */
+    private void storeLogSumExp() {
+        for (int i = 0; i < queries; i++) {
+            float value = OnlineSoftmax.logSumExp(scratch.get(Lanes.FLOAT, maxAt + i * 4L),
+                    scratch.get(Lanes.FLOAT, sumAt + i * 4L));
+            scratch.set(Lanes.FLOAT, rowsAt + i * 4L, value);
+        }
+        RowStaging.store(scratch, rowsAt, Float.BYTES, queries, 1, p.logSumExp,
+                p.logSumExp.at(bounds.batch, head, bounds.queryRow + (long) query));
+    }
+
+    /** A second pass over all keys, for the outputs of shape (query, key); maxima and sums are final. */
+    private void emit() {
+        Context.reciprocals(scratch, sumAt, vectors, seen, factorsAt);
+        for (int row = 0; row < p.keys; row += KEYS) {
+            int keys = Math.min(KEYS, p.keys - row);
+            int key = row - bounds.keyRow;
+            computeScores(row, keys);
+            emitScores(ScoreStage.RAW, row, keys);
+            if (p.softcap != 0) {
+                ScoreTransforms.softcap(scratch, scoresAt, keys * vectors, p.softcap);
+            }
+            emitScores(ScoreStage.SOFTCAPPED, row, keys);
+            loadBias(key, keys);
+            boolean all = see(key, keys);
+            bias(key, keys);
+            if (!all) {
+                ScoreTransforms.hide(scratch, scoresAt, keys, vectors, visible.words);
+            }
+            emitScores(ScoreStage.BIASED, row, keys);
+            if (p.weights.present()) {
+                OnlineSoftmax.weigh(scratch, scoresAt, keys, vectors, maxAt, factorsAt);
+                if (!all) {
+                    ScoreTransforms.zeroHidden(scratch, scoresAt, keys, vectors, visible.words);
+                }
+                storeTransposed(scoresAt, keys, p.weights, at(p.weights, row));
+            }
+        }
+    }
+
+    private void emitScores(ScoreStage point, int row, int keys) {
+        if (p.scores.present() && p.scoreStage == point) {
+            storeTransposed(scoresAt, keys, p.scores, at(p.scores, row));
+        }
+    }
+
+    private long at(Operand operand, int column) {
+        return operand.at(bounds.batch, head, bounds.queryRow + (long) query) + column * operand.columnStride;
+    }
+}

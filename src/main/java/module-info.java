@@ -1,0 +1,12 @@
+/**
+ * Scaled dot-product attention on the JVM's vector unit, over off-heap memory.
+ *
+ * <p>The module needs {@code jdk.incubator.vector} for its vector kernels. On the module path it is resolved by itself; on
+ * the class path start the JVM with {@code --add-modules jdk.incubator.vector}, or the scalar kernel runs instead.
+ */
+module dev.lanewise {
+    requires jdk.incubator.vector;
+    requires static jdk.management;
+
+    exports dev.lanewise;
+}
