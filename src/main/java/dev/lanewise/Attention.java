@@ -10,8 +10,9 @@ import java.util.Objects;
  * Scaled dot-product attention: context = softmax(q·kᵀ·scale + bias and mask)·v (Vaswani et al., "Attention Is All You Need",
  * 2017, equation 1), computed block by block with an online softmax, so that the score matrix is never held in memory.
  *
- * <p>The order is scale, bias and mask, softmax, weights·v. A masked key or value never contributes, whatever it holds, NaN and ∞
- * included; a visible NaN gives NaN. A query that sees no key gives exactly 0 and log-sum-exp −∞. Arithmetic is float32.
+ * <p>The order is scale, softcap, bias and mask, softmax, weights·v. A masked key or value never contributes, whatever it holds, NaN and ∞
+ * included; a visible NaN gives NaN. A query that sees no key gives exactly 0 and log-sum-exp −∞. The tensors q, k, v and
+ * the outputs may be float32, bfloat16 or float16 in any mixture; arithmetic is float32.
  *
  * <p>An operator is immutable and may be used by any number of threads at once, virtual ones too. A call allocates nothing once
  * warm, takes no lock and starts no thread; its scratch comes from a bounded pool inside the library. The same call gives the same
@@ -20,19 +21,29 @@ import java.util.Objects;
  */
 public final class Attention {
     final float scale;
+    final float softcap;
     final boolean causal;
     final PositionOffset offset;
+    final long windowLeft;
+    final long windowRight;
+    final float[] slopes;
+    final float[] sinks;
     private final Kernel kernel;
 
     private Attention(Builder builder) {
         scale = builder.scale;
+        softcap = builder.softcap;
         causal = builder.causal;
         offset = builder.offset;
+        windowLeft = builder.windowLeft;
+        windowRight = builder.windowRight;
+        slopes = builder.slopes;
+        sinks = builder.sinks;
         kernel = builder.kernel == null ? RuntimeInfo.current().kernel() : builder.kernel;
     }
 
     /**
-     * Starts an operator with default options: scale 1/√D, no causal mask, the kernel that start-up chose.
+     * Starts an operator with default options: scale 1/√D, nothing masked, nothing added, the kernel that start-up chose.
      *
      * @return a builder
      */
@@ -89,8 +100,13 @@ public final class Attention {
     public static final class Builder {
         /** NaN stands for 1/√D. */
         private float scale = Float.NaN;
+        private float softcap;
         private boolean causal;
         private PositionOffset offset = PositionOffset.topLeft();
+        private long windowLeft = -1;
+        private long windowRight = -1;
+        private float[] slopes;
+        private float[] sinks;
         private Kernel kernel;
 
         private Builder() {
@@ -117,6 +133,91 @@ public final class Attention {
         public Builder causal(PositionOffset where) {
             offset = Objects.requireNonNull(where, "causal");
             causal = true;
+            return this;
+        }
+
+        /**
+         * The offset that windows and ALiBi are centred on, without a causal mask; 0 unless set. {@link #causal} sets it too.
+         *
+         * @param where the offset; never guessed from the shapes
+         * @return this
+         */
+        public Builder positionOffset(PositionOffset where) {
+            offset = Objects.requireNonNull(where, "positionOffset");
+            return this;
+        }
+
+        /**
+         * Lets query i see key j only if i + offset − left ≤ j ≤ i + offset + right (Beltagy et al., Longformer, 2020). Unbounded unless set.
+         *
+         * @param left how many keys before its position a query sees; −1 for all
+         * @param right how many keys after it; −1 for all. 0 and 0 leave the query's own position only
+         * @return this
+         * @throws IllegalArgumentException below −1
+         */
+        public Builder window(long left, long right) {
+            if (left < -1 || right < -1) {
+                throw new IllegalArgumentException(
+                        "window: left " + left + ", right " + right + ", wanted at least -1");
+            }
+            windowLeft = left;
+            windowRight = right;
+            return this;
+        }
+
+        /**
+         * Replaces a score s by cap·tanh(s/cap), before biases and masks (Gemma 2, 2024). Off unless set.
+         *
+         * @param cap the largest magnitude a score can have, above 0; or 0 for off
+         * @return this
+         * @throws IllegalArgumentException if it is negative or not finite
+         */
+        public Builder softcap(double cap) {
+            if (finite("softcap", cap) < 0) {
+                throw new IllegalArgumentException("softcap: " + cap + ", wanted 0 or more");
+            }
+            softcap = (float) cap;
+            return this;
+        }
+
+        /**
+         * Adds −slope·|i + offset − j| to the scores (Press et al., "Train Short, Test Long", 2022). Off unless set.
+         *
+         * @param perHead one finite slope for each query head; none at all for off
+         * @return this
+         * @throws IllegalArgumentException if one is not finite
+         */
+        public Builder alibiSlopes(float... perHead) {
+            slopes = finite("alibiSlopes", perHead);
+            return this;
+        }
+
+        /**
+         * Adds exp(sink) to the denominator of each softmax, as a key with that score and the value 0 would (Xiao et al., "Efficient Streaming
+         * Language Models with Attention Sinks", 2024; gpt-oss). The log-sum-exp includes it, also for a query that sees no
+         * key, so of the parts of one sequence only one may have sinks.
+         *
+         * @param perHead one finite score for each query head; none at all for off
+         * @return this
+         * @throws IllegalArgumentException if one is not finite
+         */
+        public Builder sinks(float... perHead) {
+            sinks = finite("sinks", perHead);
+            return this;
+        }
+
+        /**
+         * Accepted so that a configuration can be passed on whole.
+         *
+         * @param probability 0
+         * @return this
+         * @throws IllegalArgumentException if it is not 0: dropout belongs to training, and this is inference
+         */
+        public Builder dropout(double probability) {
+            if (probability != 0) {
+                throw new IllegalArgumentException(
+                        "dropout: " + probability + ", wanted 0: dropout belongs to training, and this is inference");
+            }
             return this;
         }
 
@@ -151,6 +252,13 @@ public final class Attention {
                 throw new IllegalArgumentException(name + ": " + value + ", wanted a finite float32");
             }
             return (float) value;
+        }
+
+        private static float[] finite(String name, float[] values) {
+            for (float value : values) {
+                finite(name, value);
+            }
+            return values.length == 0 ? null : values.clone();
         }
     }
 }

@@ -18,7 +18,8 @@ final class AttentionBinding {
         checkOutputs(in, out);
         bindSizes(in, problem);
         bindOperands(in, out, problem);
-        bindOptions(attention, problem);
+        bindOptions(attention, in, problem);
+        BatchRowBinding.bind(attention, in, problem);
     }
 
     private static void checkOperands(AttentionInputs in, AttentionOutputs out) {
@@ -30,11 +31,9 @@ final class AttentionBinding {
         checkFloat("k", in.k, rank);
         checkFloat("v", in.v, rank);
         checkFloat("context", out.context, rank);
-        for (int axis = 0; axis < rank; axis++) {
-            checkInt("q", in.q, axis);
-            checkInt("k", in.k, axis);
-            checkInt("v", in.v, axis);
-        }
+        TensorChecks.intSizes("q", in.q);
+        TensorChecks.intSizes("k", in.k);
+        TensorChecks.intSizes("v", in.v);
         if (in.q.size(rank - 1) == 0 || in.v.size(rank - 1) == 0) {
             throw new IllegalArgumentException(
                     "q and v: head dimensions " + in.q.size(rank - 1) + " and " + in.v.size(rank - 1)
@@ -58,15 +57,7 @@ final class AttentionBinding {
 
     private static void checkFloat(String name, Tensor tensor, int rank) {
         TensorChecks.rank(name, tensor, rank);
-        TensorChecks.type(name, tensor, ElementType.FLOAT32);
-    }
-
-    private static void checkInt(String name, Tensor tensor, int axis) {
-        if (tensor.size(axis) > Integer.MAX_VALUE) {
-            throw new IllegalArgumentException(
-                    name + ": axis " + axis + " has " + tensor.size(axis) + " elements, wanted at most "
-                            + Integer.MAX_VALUE);
-        }
+        TensorChecks.floating(name, tensor);
     }
 
     private static void checkMask(AttentionInputs in) {
@@ -75,8 +66,8 @@ final class AttentionBinding {
         if (maskRank < 2 || maskRank > rank) {
             throw new IllegalArgumentException("mask: rank " + maskRank + ", wanted 2 to q's " + rank);
         }
-        if (in.mask.type() != ElementType.BOOL && in.mask.type() != ElementType.FLOAT32) {
-            throw new IllegalArgumentException("mask: " + in.mask.type() + ", wanted BOOL or FLOAT32");
+        if (in.mask.type() != ElementType.BOOL) {
+            TensorChecks.floating("mask", in.mask);
         }
         for (int axis = 1; axis <= maskRank; axis++) {
             long size = in.mask.size(maskRank - axis);
@@ -122,6 +113,12 @@ final class AttentionBinding {
         TensorChecks.apart(name, output, "k", in.k);
         TensorChecks.apart(name, output, "v", in.v);
         TensorChecks.apart(name, output, "mask", in.mask);
+        TensorChecks.apart(name, output, "positionBias", in.positionBias);
+        TensorChecks.apart(name, output, "pastLengths", in.pastLengths);
+        TensorChecks.apart(name, output, "keyLengths", in.keyLengths);
+        TensorChecks.apart(name, output, "keyStarts", in.keyStarts);
+        TensorChecks.apart(name, output, "queryBoundaries", in.queryBoundaries);
+        TensorChecks.apart(name, output, "keyBoundaries", in.keyBoundaries);
     }
 
     private static void bindSizes(AttentionInputs in, AttentionProblem problem) {
@@ -156,15 +153,25 @@ final class AttentionBinding {
         }
     }
 
-    private static void bindOptions(Attention attention, AttentionProblem problem) {
+    private static void bindOptions(Attention attention, AttentionInputs in, AttentionProblem problem) {
         problem.scale = Float.isNaN(attention.scale) ? (float) (1 / Math.sqrt(problem.depth)) : attention.scale;
-        problem.softcap = 0;
+        problem.softcap = attention.softcap;
         problem.causal = attention.causal;
-        problem.windowLeft = -1;
-        problem.windowRight = -1;
+        problem.windowLeft = attention.windowLeft;
+        problem.windowRight = attention.windowRight;
         problem.offset = attention.offset.value;
         problem.offsetBottomRight = attention.offset.rule == PositionOffset.Rule.BOTTOM_RIGHT;
-        problem.rangeStart = 0;
-        problem.rangeEnd = Long.MAX_VALUE;
+        problem.slopes = perHead("alibiSlopes", attention.slopes, problem.heads);
+        problem.sinks = perHead("sinks", attention.sinks, problem.heads);
+        problem.rangeStart = in.rangeStart;
+        problem.rangeEnd = in.rangeEnd;
+    }
+
+    private static float[] perHead(String name, float[] values, int heads) {
+        if (values != null && values.length != heads) {
+            throw new IllegalArgumentException(
+                    name + ": " + values.length + " values, wanted one for each of q's " + heads + " heads");
+        }
+        return values;
     }
 }

@@ -3,23 +3,43 @@ package dev.lanewise;
 import java.util.Objects;
 
 /**
- * The operands of one call of {@link Attention}: q, k, v and what depends on the data, such as masks and lengths. Immutable, and cheap
- * to keep: make one where the tensors are made and call with it again and again, for the tensors' contents are read at each call.
+ * The operands of one call of {@link Attention}: q, k, v and what depends on the data, such as masks and lengths. Immutable, and
+ * cheap to keep: make one where the tensors are made and call with it again and again, for the tensors' contents are read at
+ * each call.
  *
  * <p>All of q, k, v have the same rank: 4 is (batch, head, row, feature), 3 is (batch, row, feature) with one head, 2 is (row,
- * feature). Shapes are checked by the call, not here.
+ * feature). Shapes and contents are checked by the call, not here. Everything that hides keys composes: a query sees a key only if the
+ * mask, the causal rule, the window, the lengths and the packed sequences all let it.
  */
 public final class AttentionInputs {
     final Tensor q;
     final Tensor k;
     final Tensor v;
     final Tensor mask;
+    final Tensor positionBias;
+    final Tensor pastLengths;
+    final Tensor keyLengths;
+    final Tensor keyStarts;
+    final Tensor queryBoundaries;
+    final Tensor keyBoundaries;
+    final long rangeStart;
+    final long rangeEnd;
 
-    private AttentionInputs(Tensor q, Tensor k, Tensor v, Tensor mask) {
+    private AttentionInputs(Tensor q, Tensor k, Tensor v, Tensor mask, Tensor positionBias, Tensor pastLengths,
+            Tensor keyLengths, Tensor keyStarts, Tensor queryBoundaries, Tensor keyBoundaries, long rangeStart,
+            long rangeEnd) {
         this.q = Objects.requireNonNull(q, "q");
         this.k = Objects.requireNonNull(k, "k");
         this.v = Objects.requireNonNull(v, "v");
         this.mask = mask;
+        this.positionBias = positionBias;
+        this.pastLengths = pastLengths;
+        this.keyLengths = keyLengths;
+        this.keyStarts = keyStarts;
+        this.queryBoundaries = queryBoundaries;
+        this.keyBoundaries = keyBoundaries;
+        this.rangeStart = rangeStart;
+        this.rangeEnd = rangeEnd;
     }
 
     /**
@@ -31,18 +51,103 @@ public final class AttentionInputs {
      * @return the inputs
      */
     public static AttentionInputs of(Tensor q, Tensor k, Tensor v) {
-        return new AttentionInputs(q, k, v, null);
+        return new AttentionInputs(q, k, v, null, null, null, null, null, null, null, 0, Long.MAX_VALUE);
     }
 
     /**
-     * With a mask over the scores. Its axes are the last ones of the scores' shape, of q's rank; an absent axis, or one of size 1, holds for all (NumPy
-     * broadcasting). A {@link ElementType#BOOL} mask says who may attend: true = may. A mask of floats is added to
-     * the scores after the scale; −∞ hides the key, every finite number, however negative, is an ordinary bias.
+     * With a mask over the scores. Its axes are the last ones of the scores' shape, of q's rank; an absent axis, or one of size 1,
+     * holds for all (NumPy broadcasting). A {@link ElementType#BOOL} mask says who may attend: true = may. A mask of floats is added
+     * to the scores after the softcap; −∞ hides the key, every finite number, however negative, is an ordinary bias.
      *
      * @param newMask of rank 2 up to q's rank, broadcastable to (B, H, Lq, Lk); or null for none
      * @return a copy with the mask
      */
     public AttentionInputs withMask(Tensor newMask) {
-        return new AttentionInputs(q, k, v, newMask);
+        return new AttentionInputs(q, k, v, newMask, positionBias, pastLengths, keyLengths, keyStarts, queryBoundaries,
+                keyBoundaries, rangeStart, rangeEnd);
+    }
+
+    /**
+     * With a relative position bias (Shaw et al., 2018; T5): query i gets bias[h, i + offset − j + L − 1] added to its score with
+     * key j, after the softcap.
+     *
+     * @param table floats, (H, 2L − 1) or (1, 2L − 1) for all heads; every distance between a query and a key that the lengths leave must be
+     *        within ±(L − 1); or null for none
+     * @return a copy with the bias
+     */
+    public AttentionInputs withPositionBias(Tensor table) {
+        return new AttentionInputs(q, k, v, mask, table, pastLengths, keyLengths, keyStarts, queryBoundaries,
+                keyBoundaries,
+                rangeStart, rangeEnd);
+    }
+
+    /**
+     * With the offset of each batch row, for an operator whose offset is {@link PositionOffset#pastLengths()}.
+     *
+     * @param lengths INT32, (B): the number of keys before the row's first query; negative is legal
+     * @return a copy with the lengths
+     */
+    public AttentionInputs withPastLengths(Tensor lengths) {
+        return new AttentionInputs(q, k, v, mask, positionBias, lengths, keyLengths, keyStarts, queryBoundaries,
+                keyBoundaries,
+                rangeStart, rangeEnd);
+    }
+
+    /**
+     * With the number of keys of each batch row: keys from there on are padding, and are not read.
+     *
+     * @param lengths INT32, (B), each from 0 to Lk; or null for Lk
+     * @return a copy with the lengths
+     */
+    public AttentionInputs withKeyLengths(Tensor lengths) {
+        return new AttentionInputs(q, k, v, mask, positionBias, pastLengths, lengths, keyStarts, queryBoundaries,
+                keyBoundaries,
+                rangeStart, rangeEnd);
+    }
+
+    /**
+     * With the first key of each batch row: keys before it are left padding, and are not read. Positions still count from key 0.
+     *
+     * @param starts INT32, (B), each from 0 to Lk; or null for 0
+     * @return a copy with the starts
+     */
+    public AttentionInputs withKeyStarts(Tensor starts) {
+        return new AttentionInputs(q, k, v, mask, positionBias, pastLengths, keyLengths, starts, queryBoundaries,
+                keyBoundaries,
+                rangeStart, rangeEnd);
+    }
+
+    /**
+     * With sequences of different lengths packed one after the other into the rows of a batch of one ("varlen"). Sequence s has the
+     * query rows from queryBoundaries[s] to before queryBoundaries[s + 1], and the key rows likewise; a query sees only keys of
+     * its own sequence, positions and offsets count within it. Lengths and starts of batch rows, if given, are per sequence, and counted
+     * within it. A mask is over all rows of q and k.
+     *
+     * @param newQueryBoundaries INT32, (N + 1): from 0, never falling, to Lq
+     * @param newKeyBoundaries INT32, (N + 1): from 0, never falling, to Lk
+     * @return a copy with the sequences
+     */
+    public AttentionInputs withPackedSequences(Tensor newQueryBoundaries, Tensor newKeyBoundaries) {
+        Objects.requireNonNull(newQueryBoundaries, "queryBoundaries");
+        Objects.requireNonNull(newKeyBoundaries, "keyBoundaries");
+        return new AttentionInputs(q, k, v, mask, positionBias, pastLengths, keyLengths, keyStarts, newQueryBoundaries,
+                newKeyBoundaries, rangeStart, rangeEnd);
+    }
+
+    /**
+     * With a range of keys to attend to, as if the others were masked; positions and offsets stay those of the whole. With the
+     * log-sum-exp as an output the result is a part that {@link PartialAttention} can merge with those of the other ranges.
+     *
+     * @param from the first key
+     * @param to one past the last key; may lie beyond Lk
+     * @return a copy with the range
+     * @throws IllegalArgumentException unless 0 ≤ from ≤ to
+     */
+    public AttentionInputs withKeyRange(long from, long to) {
+        if (from < 0 || from > to) {
+            throw new IllegalArgumentException("key range: from " + from + " to " + to + ", wanted 0 <= from <= to");
+        }
+        return new AttentionInputs(q, k, v, mask, positionBias, pastLengths, keyLengths, keyStarts, queryBoundaries,
+                keyBoundaries, from, to);
     }
 }

@@ -19,6 +19,22 @@ final class TensorChecks {
         }
     }
 
+    static void floating(String name, Tensor tensor) {
+        if (!tensor.type().isFloat()) {
+            throw new IllegalArgumentException(name + ": " + tensor.type() + ", wanted FLOAT32, BFLOAT16 or FLOAT16");
+        }
+    }
+
+    /** The kernels count rows and features with an int. */
+    static void intSizes(String name, Tensor tensor) {
+        for (int axis = 0; axis < tensor.rank(); axis++) {
+            if (tensor.size(axis) > Integer.MAX_VALUE) {
+                throw new IllegalArgumentException(name + ": axis " + axis + " has " + tensor.size(axis)
+                        + " elements, wanted at most " + Integer.MAX_VALUE);
+            }
+        }
+    }
+
     static void size(String name, Tensor tensor, int axis, long wanted) {
         if (tensor.size(axis) != wanted) {
             throw new IllegalArgumentException(

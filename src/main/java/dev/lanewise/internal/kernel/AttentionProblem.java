@@ -83,6 +83,9 @@ public final class AttentionProblem {
     /** The same for the key rows. */
     public final IntColumn keyRowStarts = new IntColumn();
 
+    /** The batch row at hand. */
+    public final RowBounds bounds = new RowBounds();
+
     /** Drops every reference to the caller's memory. */
     public void clear() {
         q.clear();

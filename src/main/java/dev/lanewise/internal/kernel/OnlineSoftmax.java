@@ -15,7 +15,7 @@ import jdk.incubator.vector.VectorOperators;
  * Weights are 2^(s·log₂e − m·log₂e), one fused multiply-add before {@link Exp2}.
  */
 final class OnlineSoftmax {
-    private static final float LOG2E = (float) (1 / Math.log(2));
+    static final float LOG2E = (float) (1 / Math.log(2));
 
     private OnlineSoftmax() {
     }
@@ -40,7 +40,7 @@ final class OnlineSoftmax {
     }
 
     /** The larger one lane by lane, a for NaN in b: a third of the cost of {@code FloatVector.max}, which keeps Java's rules. */
-    private static FloatVector larger(FloatVector a, FloatVector b) {
+    static FloatVector larger(FloatVector a, FloatVector b) {
         return a.blend(b, b.compare(VectorOperators.GT, a));
     }
 

@@ -14,7 +14,7 @@ public final class ReferenceAttention {
 
     /** Computes every output of the problem. */
     public static void run(AttentionProblem p) {
-        RowBounds bounds = new RowBounds();
+        RowBounds bounds = p.bounds;
         double[] scores = new double[p.keys];
         boolean[] visible = new boolean[p.keys];
         for (int b = 0; b < p.batch; b++) {

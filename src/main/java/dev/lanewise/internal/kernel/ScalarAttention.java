@@ -12,7 +12,7 @@ public final class ScalarAttention {
     private static final int KEY_BLOCK = 64;
 
     private final AttentionProblem p;
-    private final RowBounds bounds = new RowBounds();
+    private final RowBounds bounds;
     /** One query row, one context row, one block of scores, one row of k or v: in this order. Only grows. */
     private float[] work = new float[0];
     private int contextAt;
@@ -23,6 +23,7 @@ public final class ScalarAttention {
 
     ScalarAttention(AttentionProblem problem) {
         p = problem;
+        bounds = problem.bounds;
     }
 
     /** Computes every output of the problem. */

@@ -31,25 +31,28 @@ final class Tile {
      * @param aStep bytes between consecutive p
      * @param rows rows of a, at least 1
      * @param depth the number of p
-     * @param scratch native memory of panel and out
-     * @param panel the byte of panel[0, 0]; rows follow each other without a gap
+     * @param b native memory of the panel
+     * @param panel the byte of panel[0, 0]
+     * @param panelRow bytes between rows of the panel
      * @param vectors the width of panel and out, in vectors
-     * @param out the byte of out[0, 0]; rows follow each other without a gap
+     * @param c native memory of the output
+     * @param out the byte of out[0, 0]
+     * @param outRow bytes between rows of the output
      */
-    static void multiply(MemorySegment a, long aBase, long aRow, long aStep, int rows, int depth, MemorySegment scratch,
-            long panel, int vectors, long out) {
-        long width = (long) vectors * Lanes.BYTES;
+    static void multiply(MemorySegment a, long aBase, long aRow, long aStep, int rows, int depth, MemorySegment b,
+            long panel,
+            long panelRow, int vectors, MemorySegment c, long out, long outRow) {
         for (int r = 0; r < rows; r += ROWS) {
             long a0 = aBase + r * aRow;
             long a1 = r + 1 < rows ? a0 + aRow : a0;
             long a2 = r + 2 < rows ? a1 + aRow : a1;
             long a3 = r + 3 < rows ? a2 + aRow : a2;
-            long o = out + r * width;
+            long o = out + r * outRow;
             switch (vectors) {
-                case 1 -> Tile4x1.multiply(a, a0, a1, a2, a3, aStep, depth, scratch, panel, width, o, width);
-                case 2 -> Tile4x2.multiply(a, a0, a1, a2, a3, aStep, depth, scratch, panel, width, o, width);
-                case 3 -> Tile4x3.multiply(a, a0, a1, a2, a3, aStep, depth, scratch, panel, width, o, width);
-                default -> Tile4x4.multiply(a, a0, a1, a2, a3, aStep, depth, scratch, panel, width, o, width);
+                case 1 -> Tile4x1.multiply(a, a0, a1, a2, a3, aStep, depth, b, panel, panelRow, c, o, outRow);
+                case 2 -> Tile4x2.multiply(a, a0, a1, a2, a3, aStep, depth, b, panel, panelRow, c, o, outRow);
+                case 3 -> Tile4x3.multiply(a, a0, a1, a2, a3, aStep, depth, b, panel, panelRow, c, o, outRow);
+                default -> Tile4x4.multiply(a, a0, a1, a2, a3, aStep, depth, b, panel, panelRow, c, o, outRow);
             }
         }
     }

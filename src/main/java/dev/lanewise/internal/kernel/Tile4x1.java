@@ -15,17 +15,17 @@ final class Tile4x1 {
     }
 
     /** out = a·panel. */
-    static void multiply(MemorySegment a, long a0, long a1, long a2, long a3, long step, int depth,
-            MemorySegment scratch,
-            long panel, long panelStep, long out, long outStep) {
+    static void multiply(MemorySegment a, long a0, long a1, long a2, long a3, long step, int depth, MemorySegment b,
+            long panel, long panelStep, MemorySegment c, long out, long outStep) {
         a = requireNative(a);
-        scratch = requireNative(scratch);
+        b = requireNative(b);
+        c = requireNative(c);
         FloatVector c00 = FloatVector.zero(F);
         FloatVector c10 = FloatVector.zero(F);
         FloatVector c20 = FloatVector.zero(F);
         FloatVector c30 = FloatVector.zero(F);
         for (int p = 0; p < depth; p++) {
-            FloatVector b0 = FloatVector.fromMemorySegment(F, scratch, panel, ORDER);
+            FloatVector b0 = FloatVector.fromMemorySegment(F, b, panel, ORDER);
             FloatVector x0 = FloatVector.broadcast(F, a.get(FLOAT, a0));
             c00 = x0.fma(b0, c00);
             FloatVector x1 = FloatVector.broadcast(F, a.get(FLOAT, a1));
@@ -40,12 +40,12 @@ final class Tile4x1 {
             a3 += step;
             panel += panelStep;
         }
-        c00.intoMemorySegment(scratch, out, ORDER);
+        c00.intoMemorySegment(c, out, ORDER);
         out += outStep;
-        c10.intoMemorySegment(scratch, out, ORDER);
+        c10.intoMemorySegment(c, out, ORDER);
         out += outStep;
-        c20.intoMemorySegment(scratch, out, ORDER);
+        c20.intoMemorySegment(c, out, ORDER);
         out += outStep;
-        c30.intoMemorySegment(scratch, out, ORDER);
+        c30.intoMemorySegment(c, out, ORDER);
     }
 }

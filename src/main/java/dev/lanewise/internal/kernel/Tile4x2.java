@@ -15,11 +15,11 @@ final class Tile4x2 {
     }
 
     /** out = a·panel. */
-    static void multiply(MemorySegment a, long a0, long a1, long a2, long a3, long step, int depth,
-            MemorySegment scratch,
-            long panel, long panelStep, long out, long outStep) {
+    static void multiply(MemorySegment a, long a0, long a1, long a2, long a3, long step, int depth, MemorySegment b,
+            long panel, long panelStep, MemorySegment c, long out, long outStep) {
         a = requireNative(a);
-        scratch = requireNative(scratch);
+        b = requireNative(b);
+        c = requireNative(c);
         FloatVector c00 = FloatVector.zero(F);
         FloatVector c01 = FloatVector.zero(F);
         FloatVector c10 = FloatVector.zero(F);
@@ -29,8 +29,8 @@ final class Tile4x2 {
         FloatVector c30 = FloatVector.zero(F);
         FloatVector c31 = FloatVector.zero(F);
         for (int p = 0; p < depth; p++) {
-            FloatVector b0 = FloatVector.fromMemorySegment(F, scratch, panel, ORDER);
-            FloatVector b1 = FloatVector.fromMemorySegment(F, scratch, panel + BYTES, ORDER);
+            FloatVector b0 = FloatVector.fromMemorySegment(F, b, panel, ORDER);
+            FloatVector b1 = FloatVector.fromMemorySegment(F, b, panel + BYTES, ORDER);
             FloatVector x0 = FloatVector.broadcast(F, a.get(FLOAT, a0));
             c00 = x0.fma(b0, c00);
             c01 = x0.fma(b1, c01);
@@ -49,16 +49,16 @@ final class Tile4x2 {
             a3 += step;
             panel += panelStep;
         }
-        c00.intoMemorySegment(scratch, out, ORDER);
-        c01.intoMemorySegment(scratch, out + BYTES, ORDER);
+        c00.intoMemorySegment(c, out, ORDER);
+        c01.intoMemorySegment(c, out + BYTES, ORDER);
         out += outStep;
-        c10.intoMemorySegment(scratch, out, ORDER);
-        c11.intoMemorySegment(scratch, out + BYTES, ORDER);
+        c10.intoMemorySegment(c, out, ORDER);
+        c11.intoMemorySegment(c, out + BYTES, ORDER);
         out += outStep;
-        c20.intoMemorySegment(scratch, out, ORDER);
-        c21.intoMemorySegment(scratch, out + BYTES, ORDER);
+        c20.intoMemorySegment(c, out, ORDER);
+        c21.intoMemorySegment(c, out + BYTES, ORDER);
         out += outStep;
-        c30.intoMemorySegment(scratch, out, ORDER);
-        c31.intoMemorySegment(scratch, out + BYTES, ORDER);
+        c30.intoMemorySegment(c, out, ORDER);
+        c31.intoMemorySegment(c, out + BYTES, ORDER);
     }
 }

@@ -15,11 +15,11 @@ final class Tile4x3 {
     }
 
     /** out = a·panel. */
-    static void multiply(MemorySegment a, long a0, long a1, long a2, long a3, long step, int depth,
-            MemorySegment scratch,
-            long panel, long panelStep, long out, long outStep) {
+    static void multiply(MemorySegment a, long a0, long a1, long a2, long a3, long step, int depth, MemorySegment b,
+            long panel, long panelStep, MemorySegment c, long out, long outStep) {
         a = requireNative(a);
-        scratch = requireNative(scratch);
+        b = requireNative(b);
+        c = requireNative(c);
         FloatVector c00 = FloatVector.zero(F);
         FloatVector c01 = FloatVector.zero(F);
         FloatVector c02 = FloatVector.zero(F);
@@ -33,9 +33,9 @@ final class Tile4x3 {
         FloatVector c31 = FloatVector.zero(F);
         FloatVector c32 = FloatVector.zero(F);
         for (int p = 0; p < depth; p++) {
-            FloatVector b0 = FloatVector.fromMemorySegment(F, scratch, panel, ORDER);
-            FloatVector b1 = FloatVector.fromMemorySegment(F, scratch, panel + BYTES, ORDER);
-            FloatVector b2 = FloatVector.fromMemorySegment(F, scratch, panel + 2 * BYTES, ORDER);
+            FloatVector b0 = FloatVector.fromMemorySegment(F, b, panel, ORDER);
+            FloatVector b1 = FloatVector.fromMemorySegment(F, b, panel + BYTES, ORDER);
+            FloatVector b2 = FloatVector.fromMemorySegment(F, b, panel + 2 * BYTES, ORDER);
             FloatVector x0 = FloatVector.broadcast(F, a.get(FLOAT, a0));
             c00 = x0.fma(b0, c00);
             c01 = x0.fma(b1, c01);
@@ -58,20 +58,20 @@ final class Tile4x3 {
             a3 += step;
             panel += panelStep;
         }
-        c00.intoMemorySegment(scratch, out, ORDER);
-        c01.intoMemorySegment(scratch, out + BYTES, ORDER);
-        c02.intoMemorySegment(scratch, out + 2 * BYTES, ORDER);
+        c00.intoMemorySegment(c, out, ORDER);
+        c01.intoMemorySegment(c, out + BYTES, ORDER);
+        c02.intoMemorySegment(c, out + 2 * BYTES, ORDER);
         out += outStep;
-        c10.intoMemorySegment(scratch, out, ORDER);
-        c11.intoMemorySegment(scratch, out + BYTES, ORDER);
-        c12.intoMemorySegment(scratch, out + 2 * BYTES, ORDER);
+        c10.intoMemorySegment(c, out, ORDER);
+        c11.intoMemorySegment(c, out + BYTES, ORDER);
+        c12.intoMemorySegment(c, out + 2 * BYTES, ORDER);
         out += outStep;
-        c20.intoMemorySegment(scratch, out, ORDER);
-        c21.intoMemorySegment(scratch, out + BYTES, ORDER);
-        c22.intoMemorySegment(scratch, out + 2 * BYTES, ORDER);
+        c20.intoMemorySegment(c, out, ORDER);
+        c21.intoMemorySegment(c, out + BYTES, ORDER);
+        c22.intoMemorySegment(c, out + 2 * BYTES, ORDER);
         out += outStep;
-        c30.intoMemorySegment(scratch, out, ORDER);
-        c31.intoMemorySegment(scratch, out + BYTES, ORDER);
-        c32.intoMemorySegment(scratch, out + 2 * BYTES, ORDER);
+        c30.intoMemorySegment(c, out, ORDER);
+        c31.intoMemorySegment(c, out + BYTES, ORDER);
+        c32.intoMemorySegment(c, out + 2 * BYTES, ORDER);
     }
 }

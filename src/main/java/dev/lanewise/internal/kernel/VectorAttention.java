@@ -19,7 +19,7 @@ public final class VectorAttention {
     private static final int KEYS = VisibleBits.MAX_KEYS;
 
     private final AttentionProblem p;
-    private final RowBounds bounds = new RowBounds();
+    private final RowBounds bounds;
     private final VisibleBits visible = new VisibleBits();
 
     private MemorySegment scratch;
@@ -65,6 +65,7 @@ public final class VectorAttention {
 
     VectorAttention(AttentionProblem problem) {
         p = problem;
+        bounds = problem.bounds;
     }
 
     /** Computes every output of the problem. */
@@ -99,6 +100,11 @@ public final class VectorAttention {
         biasAt = reserve(p.mask.present() || p.positionBias.present() ? (long) KEYS * PANEL : 0);
         keysAt = reserve(p.k.direct ? 0 : (long) KEYS * p.depth);
         valuesAt = reserve(p.v.direct ? 0 : (long) KEYS * p.valueDepth);
+    }
+
+    /** Bytes in a row of the panel at hand, and of everything that is as wide. */
+    private long panelBytes() {
+        return (long) vectors * BYTES;
     }
 
     private long reserve(long floats) {
@@ -148,7 +154,7 @@ public final class VectorAttention {
             int floats = (int) (rowBytes / Float.BYTES);
             Context.fill(scratch, rowsAt + rows * rowBytes, (width - rows) * floats / COUNT, 0);
         }
-        Transpose.run(source, at, rowBytes, width, columns, scratch, to, (long) vectors * BYTES, factor, scratch,
+        Transpose.run(source, at, rowBytes, width, columns, scratch, to, panelBytes(), factor, scratch,
                 blockAt);
     }
 
@@ -197,7 +203,7 @@ public final class VectorAttention {
                 visible.and(j,
                         biasPerKey
                                 ? perKeyWord(j)
-                                : ScoreTransforms.finite(scratch, biasAt + (long) j * vectors * BYTES, vectors));
+                                : ScoreTransforms.finite(scratch, biasAt + j * panelBytes(), vectors));
             }
         }
         return visible.showsAll(queries, keys);
@@ -225,12 +231,13 @@ public final class VectorAttention {
     private void computeScores(int row, int keys) {
         long from = p.k.at(bounds.batch, head / p.group, row);
         if (p.k.direct) {
-            Tile.multiply(p.k.segment, from, p.k.rowStride, p.k.columnStride, keys, p.depth, scratch, panelAt, vectors,
-                    scoresAt);
+            Tile.multiply(p.k.segment, from, p.k.rowStride, p.k.columnStride, keys, p.depth, scratch, panelAt,
+                    panelBytes(), vectors, scratch, scoresAt, panelBytes());
         } else {
             long rowBytes = (long) p.depth * Float.BYTES;
             RowStaging.load(p.k, from, keys, p.depth, scratch, keysAt, rowBytes);
-            Tile.multiply(scratch, keysAt, rowBytes, Float.BYTES, keys, p.depth, scratch, panelAt, vectors, scoresAt);
+            Tile.multiply(scratch, keysAt, rowBytes, Float.BYTES, keys, p.depth, scratch, panelAt, panelBytes(),
+                    vectors, scratch, scoresAt, panelBytes());
         }
     }
 
@@ -251,7 +258,7 @@ public final class VectorAttention {
             if (biasPerKey) {
                 ScoreTransforms.addToRows(scratch, scoresAt, keys, vectors, biasAt);
             } else {
-                ScoreTransforms.add(scratch, scoresAt, keys, vectors, biasAt, (long) vectors * BYTES);
+                ScoreTransforms.add(scratch, scoresAt, keys, vectors, biasAt, panelBytes());
             }
         }
         if (p.positionBias.present()) {
@@ -281,8 +288,8 @@ public final class VectorAttention {
                     contextAt,
                     factorsAt, visible.words);
         } else {
-            Tile.multiply(values, from, featureStride, keyStride, p.valueDepth, keys, scratch, scoresAt, vectors,
-                    productAt);
+            Tile.multiply(values, from, featureStride, keyStride, p.valueDepth, keys, scratch, scoresAt, panelBytes(),
+                    vectors, scratch, productAt, panelBytes());
             Context.accumulate(scratch, contextAt, p.valueDepth, vectors, factorsAt, productAt);
         }
     }
@@ -300,14 +307,14 @@ public final class VectorAttention {
 
     /** Takes (rows × panel) out of scratch into queries × rows elements of an operand. */
     private void storeTransposed(long from, int rows, Operand operand, long to) {
-        long panelBytes = (long) vectors * BYTES;
         boolean whole = queries == vectors * COUNT && rows % COUNT == 0;
         if (operand.direct && operand.columnStride == Float.BYTES && whole) {
-            Transpose.run(scratch, from, panelBytes, rows, queries, operand.segment, to, operand.rowStride, 1, scratch,
+            Transpose.run(scratch, from, panelBytes(), rows, queries, operand.segment, to, operand.rowStride, 1,
+                    scratch,
                     blockAt);
         } else {
             long rowBytes = (long) Transpose.padded(rows) * Float.BYTES;
-            Transpose.run(scratch, from, panelBytes, rows, queries, scratch, rowsAt, rowBytes, 1, scratch, blockAt);
+            Transpose.run(scratch, from, panelBytes(), rows, queries, scratch, rowsAt, rowBytes, 1, scratch, blockAt);
             RowStaging.store(scratch, rowsAt, rowBytes, queries, rows, operand, to);
         }
     }

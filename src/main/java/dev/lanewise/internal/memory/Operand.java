@@ -56,6 +56,25 @@ public final class Operand {
         direct = type == ElementType.FLOAT32 && isNative(segment);
     }
 
+    /** Takes over a table of rank 2: (head, column). */
+    public void setTable(Tensor tensor) {
+        set(tensor, false);
+        headStride = rowStride;
+        rowStride = 0;
+    }
+
+    /** Takes over a vector: (column). */
+    public void setVector(Tensor tensor) {
+        segment = tensor.segment();
+        type = tensor.type();
+        base = tensor.byteOffset();
+        columnStride = step(tensor, 0);
+        rowStride = 0;
+        headStride = 0;
+        batchStride = 0;
+        direct = type == ElementType.FLOAT32 && isNative(segment);
+    }
+
     private static long step(Tensor tensor, int axis) {
         return axis < 0 || tensor.size(axis) == 1 ? 0 : tensor.stride(axis) * tensor.type().bytes();
     }

@@ -1,0 +1,58 @@
+package dev.lanewise;
+
+import dev.lanewise.internal.kernel.MatMulProblem;
+import dev.lanewise.internal.kernel.ScalarSoftmax;
+import dev.lanewise.internal.kernel.VectorSoftmax;
+import dev.lanewise.internal.memory.Operand;
+import dev.lanewise.internal.memory.Overlap;
+import dev.lanewise.internal.memory.Scratch;
+
+/**
+ * The softmax of rows: exp(x − max) over its sum. Arithmetic is float32. Safe to call from any number of threads.
+ */
+public final class Softmax {
+    private Softmax() {
+    }
+
+    /**
+     * The softmax of each row. A row with a NaN, with +∞, or with nothing but −∞ gives NaN: there is no mask here to say
+     * that a key is hidden. A row of length 0 gives nothing.
+     *
+     * @param in (rows, columns)
+     * @param out of the same shape: the very view that {@code in} is, or memory that does not overlap it
+     * @throws IllegalArgumentException if shapes, types or memory do not fit each other; the message names the argument, what it
+     *         was and what was wanted, and nothing has been written
+     * @throws IllegalStateException if an arena is closed
+     * @throws WrongThreadException if a tensor belongs to another thread
+     */
+    public static void rows(Tensor in, Tensor out) {
+        MatMul.checkMatrix("in", in);
+        TensorChecks.rank("out", out, 2);
+        TensorChecks.floating("out", out);
+        TensorChecks.sameSize("out", out, 0, "in", in, 0);
+        TensorChecks.sameSize("out", out, 1, "in", in, 1);
+        TensorChecks.writable("out", out);
+        if (!Overlap.same(in, out)) {
+            TensorChecks.apart("out", out, "in", in);
+        }
+        Scratch<MatMulProblem> scratch = MatMulProblem.POOL.acquire();
+        try {
+            Operand from = scratch.state.a;
+            Operand to = scratch.state.out;
+            from.set(in, false);
+            to.set(out, false);
+            int columns = (int) in.size(1);
+            boolean vector = RuntimeInfo.current().kernel() == Kernel.VECTOR;
+            for (int row = 0; row < in.size(0); row++) {
+                if (vector) {
+                    VectorSoftmax.run(from, to, from.at(0, 0, row), to.at(0, 0, row), columns, scratch);
+                } else {
+                    ScalarSoftmax.run(from, to, from.at(0, 0, row), to.at(0, 0, row), columns);
+                }
+            }
+        } finally {
+            scratch.state.clear();
+            MatMulProblem.POOL.release(scratch);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+package dev.lanewise.internal.kernel;
+
+import dev.lanewise.internal.memory.Operand;
+import dev.lanewise.internal.memory.Scratch;
+import java.lang.foreign.MemorySegment;
+
+/** One matrix multiply, checked and flattened: out (m, n) = a (m, k) · b (k, n) + bias (n). Reused from call to call. */
+public final class MatMulProblem {
+    /** Every multiply of this JVM draws from one pool. */
+    public static final Scratch.Pool<MatMulProblem> POOL = new Scratch.Pool<>(MatMulProblem::new);
+
+    /** Left operand. */
+    public final Operand a = new Operand();
+    /** Right operand; absent if it is packed. */
+    public final Operand b = new Operand();
+    /** A vector, or absent. */
+    public final Operand bias = new Operand();
+    /** The result. */
+    public final Operand out = new Operand();
+    /** The right operand as {@link Packing} lays it out, or null. */
+    public MemorySegment packed;
+    /** Rows of a and out. */
+    public int m;
+    /** Columns of b and out. */
+    public int n;
+    /** Columns of a, rows of b. */
+    public int k;
+
+    /** Drops every reference to the caller's memory. */
+    public void clear() {
+        a.clear();
+        b.clear();
+        bias.clear();
+        out.clear();
+        packed = null;
+    }
+}

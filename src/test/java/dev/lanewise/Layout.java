@@ -1,0 +1,60 @@
+package dev.lanewise;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.random.RandomGenerator;
+
+/** How an operand (B, H, L, D) of a test lies in memory. */
+record Layout(Order order, Place place, ElementType type) {
+    enum Order {
+        /** (B, H, L, D). */
+        HEADS_OUTSIDE,
+        /** (B, L, H, D). */
+        HEADS_INSIDE,
+        /** (B, H, D, L): a feature map, channels first. */
+        CHANNEL_FIRST,
+        /** (B, H, L, D) with gaps after every row and feature. */
+        GAPS
+    }
+
+    enum Place {
+        NATIVE,
+        /** Native, one byte off every alignment. */
+        UNALIGNED, HEAP
+    }
+
+    static final Layout PLAIN = new Layout(Order.HEADS_OUTSIDE, Place.NATIVE, ElementType.FLOAT32);
+
+    /** A tensor of this layout, every byte of whose memory, gaps included, has a pattern that is a NaN in every type. */
+    Tensor allocate(Arena arena, long b, long h, long l, long d) {
+        long[] strides = switch (order) {
+            case HEADS_OUTSIDE -> new long[]{h * l * d, l * d, d, 1};
+            case HEADS_INSIDE -> new long[]{l * h * d, d, h * d, 1};
+            case CHANNEL_FIRST -> new long[]{h * d * l, d * l, 1, l};
+            case GAPS -> new long[]{h * l * (3 * d + 1) + 5, l * (3 * d + 1), 3 * d + 1, 3};
+        };
+        long elements = b * strides[0] + 8;
+        long offset = place == Place.UNALIGNED ? 1 : 0;
+        long bytes = elements * type.bytes() + offset;
+        MemorySegment segment = place == Place.HEAP
+                ? MemorySegment.ofArray(new byte[Math.toIntExact(bytes)])
+                : arena.allocate(bytes, 64);
+        segment.fill((byte) 0xFF);
+        return Tensor.of(segment, type, offset, new long[]{b, h, l, d}, strides);
+    }
+
+    /** The same with normal numbers, rounded to the type. */
+    Tensor normal(Arena arena, RandomGenerator random, double deviation, long b, long h, long l, long d) {
+        Tensor tensor = allocate(arena, b, h, l, d);
+        for (long ib = 0; ib < b; ib++) {
+            for (long ih = 0; ih < h; ih++) {
+                for (long il = 0; il < l; il++) {
+                    for (long id = 0; id < d; id++) {
+                        tensor.setFloat((float) (deviation * random.nextGaussian()), ib, ih, il, id);
+                    }
+                }
+            }
+        }
+        return tensor;
+    }
+}
