@@ -24,17 +24,17 @@ class AttentionPropertyTest {
         return AttentionCases.plain();
     }
 
-    @Property(tries = 400, edgeCases = EdgeCasesMode.NONE)
+    @Property(tries = 250, edgeCases = EdgeCasesMode.NONE)
     void everyCombinationOfOptionsIsWithinTheBoundOfFloat64(@ForAll("anyCase") AttentionCase drawn) {
         check(drawn, RuntimeInfo.current().kernel());
     }
 
-    @Property(tries = 150, edgeCases = EdgeCasesMode.NONE)
+    @Property(tries = 80, edgeCases = EdgeCasesMode.NONE)
     void thePlainOperatorIsWithinTheBoundOfFloat64(@ForAll("plainCase") AttentionCase drawn) {
         check(drawn, RuntimeInfo.current().kernel());
     }
 
-    @Property(tries = 100, edgeCases = EdgeCasesMode.NONE)
+    @Property(tries = 60, edgeCases = EdgeCasesMode.NONE)
     void theScalarKernelIsWithinTheBoundOfFloat64(@ForAll("anyCase") AttentionCase drawn) {
         check(drawn, Kernel.SCALAR);
     }

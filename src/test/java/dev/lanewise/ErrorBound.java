@@ -6,9 +6,9 @@ package dev.lanewise;
  */
 final class ErrorBound {
     private static final double U = 0x1p-24;
-    /** Rounding of exp2 (1.5u for the polynomial, 1u for the product), of its argument, of a weight's further factors. */
+    /** Rounding of exp (1.5u for the polynomial, 1u for the product), of its argument, of a weight's further factors. */
     private static final double WEIGHT_ROUNDINGS = 8;
-    /** tanh: exp2, one addition, one division and their propagation, relative to the cap. */
+    /** tanh: exp, one addition, one division and their propagation, relative to the cap. */
     private static final double TANH_ROUNDINGS = 8;
 
     /** Of a score that is finite. */
@@ -44,7 +44,7 @@ final class ErrorBound {
         largest += bias;
         score = raw + 4 * U * largest;
         int keys = c.sizes().keys();
-        // s·log₂e and the constant's own rounding, 2⁻²⁶ relative: both grow with the score.
+        // s − m, rounded; and ln 2, whose error of 2e-9 counts once for each halving of the weight.
         double exponent = score + 2 * U * largest;
         weight = 2 * exponent + (WEIGHT_ROUNDINGS + keys) * U;
         context = (2 * weight + (keys + 4) * U) * max(inputs.v) + Float.MIN_NORMAL;

@@ -6,17 +6,14 @@ import static dev.lanewise.internal.kernel.Lanes.ORDER;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
  * The softmax down a tile of scores (keys × queries), folded into the running maximum and sum of each query (Milakov and
  * Gimelshein, "Online normalizer calculation for softmax", 2018). Queries lie in lanes, so there is no reduction across a vector.
- * Weights are 2^(s·log₂e − m·log₂e), one fused multiply-add before {@link Exp2}.
+ * Weights are e^(s − m).
  */
 final class OnlineSoftmax {
-    static final float LOG2E = (float) (1 / Math.log(2));
-
     private OnlineSoftmax() {
     }
 
@@ -95,7 +92,7 @@ final class OnlineSoftmax {
         t0.add(t1).intoMemorySegment(memory, sum, ORDER);
     }
 
-    /** Replaces biased scores by final weights, 2^(s·log₂e − m·log₂e) times the reciprocal of each query's sum. */
+    /** Replaces biased scores by final weights, e^(s − m) times the reciprocal of each query's sum. */
     static void weigh(MemorySegment scratch, long scores, int keys, int vectors, long max, long reciprocals) {
         MemorySegment memory = Lanes.requireNative(scratch);
         for (int v = 0; v < vectors; v++) {
@@ -111,20 +108,21 @@ final class OnlineSoftmax {
         }
     }
 
-    /** m·log₂e; 0 while nothing is visible, so that the weight of a hidden score is 2^−∞ = 0 and not NaN. */
+    /** The maximum; 0 while nothing is visible, so that the weight of a hidden score is e^−∞ = 0 and not NaN. */
     static FloatVector shift(FloatVector max) {
-        VectorMask<Float> nothing = max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY);
-        return max.mul(LOG2E).blend(0, nothing);
+        return max.blend(0, max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
     }
 
-    /** 2^(score·log₂e − shift). */
+    /**
+     * e^(score − shift). The difference comes first: folding log₂e into one fused multiply-add would round the product with the
+     * shift but not that with the score, and at scores of 1e4 the weight of the maximum itself would be off by 3e-4.
+     */
     static FloatVector weight(FloatVector score, FloatVector shift) {
-        return Exp2.of(score.fma(FloatVector.broadcast(F, LOG2E), shift.neg()));
+        return Exp.of(score.sub(shift));
     }
 
-    /** The log-sum-exp of a query. The sum is relative to the rounded shift, not to the maximum, so that is what it is added to. */
+    /** The log-sum-exp of a query. */
     static float logSumExp(float max, float sum) {
-        double shift = max == Float.NEGATIVE_INFINITY ? 0 : max * LOG2E;
-        return (float) (shift / LOG2E + Math.log(sum));
+        return (float) ((max == Float.NEGATIVE_INFINITY ? 0 : max) + Math.log(sum));
     }
 }

@@ -16,8 +16,6 @@ import jdk.incubator.vector.VectorOperators;
 
 /** What happens to a tile of scores (keys × queries) between q·kᵀ and the softmax, one pass an option, in place in scratch. */
 final class ScoreTransforms {
-    private static final float LOG2E = (float) (1 / Math.log(2));
-
     private ScoreTransforms() {
     }
 
@@ -36,7 +34,7 @@ final class ScoreTransforms {
      */
     private static FloatVector tanh(FloatVector x) {
         FloatVector magnitude = x.abs();
-        FloatVector e = Exp2.of(magnitude.mul(-2 * LOG2E));
+        FloatVector e = Exp.of(magnitude.mul(-2));
         FloatVector one = FloatVector.broadcast(F, 1);
         FloatVector big = one.sub(e).div(one.add(e));
         FloatVector z = x.mul(x);

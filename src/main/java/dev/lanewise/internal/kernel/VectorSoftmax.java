@@ -56,7 +56,7 @@ public final class VectorSoftmax {
     private static float exponentiate(MemorySegment in, long from, MemorySegment out, long to, int columns, float max) {
         MemorySegment source = Lanes.requireNative(in);
         MemorySegment target = Lanes.requireNative(out);
-        FloatVector shift = FloatVector.broadcast(F, max * OnlineSoftmax.LOG2E);
+        FloatVector shift = FloatVector.broadcast(F, max);
         FloatVector s0 = FloatVector.zero(F);
         FloatVector s1 = s0;
         int c = 0;

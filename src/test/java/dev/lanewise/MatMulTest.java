@@ -1,0 +1,83 @@
+package dev.lanewise;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import java.lang.foreign.Arena;
+import java.util.Random;
+import net.jqwik.api.EdgeCasesMode;
+import net.jqwik.api.Example;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Tag;
+import net.jqwik.api.constraints.IntRange;
+
+@Tag("width")
+class MatMulTest {
+    @Property(tries = 200, edgeCases = EdgeCasesMode.NONE)
+    void isWithinTheBoundOfFloat64(@ForAll @IntRange(max = 150) int m, @ForAll @IntRange(max = 200) int n, @ForAll @IntRange(max = 300) int k,
+            @ForAll Layout.Order a, @ForAll Layout.Order b, @ForAll Layout.Order out, @ForAll Layout.Place place, @ForAll boolean biased,
+            @ForAll long seed) {
+        try (Arena arena = Arena.ofConfined()) {
+            Random random = new Random(seed);
+            ElementType type = seed % 4 == 0 ? ElementType.BFLOAT16 : ElementType.FLOAT32;
+            Tensor ta = matrix(new Layout(a, place, type).normal(arena, random, 1, 1, 1, m, k));
+            Tensor tb = matrix(new Layout(b, Layout.Place.NATIVE, type).normal(arena, random, 1, 1, 1, k, n));
+            Tensor bias = biased ? matrix(Layout.PLAIN.normal(arena, random, 1, 1, 1, 1, n)).select(0, 0) : null;
+            Tensor result = matrix(new Layout(out, place, ElementType.FLOAT32).allocate(arena, 1, 1, m, n));
+            MatMul.multiply(ta, tb, bias, result);
+            check(ta, tb, bias, result);
+            Tensor again = matrix(Layout.PLAIN.allocate(arena, 1, 1, m, n));
+            MatMul.multiply(ta, PackedMatrix.of(arena, tb), bias, again);
+            check(ta, tb, bias, again);
+        }
+    }
+
+    @Example
+    void multipliesByTheTransposeOfAView() {
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor a = Tensor.ofFloats(arena, new float[] {1, 2, 3, 4, 5, 6}, 2, 3);
+            Tensor b = Tensor.ofFloats(arena, new float[] {1, 0, 1, 0, 1, 0}, 2, 3);
+            Tensor out = Tensor.allocate(arena, ElementType.FLOAT32, 2, 2);
+            MatMul.multiply(a, b.transpose(0, 1), out);
+            assertArrayEquals(new float[] {4, 2, 10, 5}, out.toFloats());
+        }
+    }
+
+    @Example
+    void refusesOperandsThatDoNotFit() {
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor a = Tensor.allocate(arena, ElementType.FLOAT32, 2, 3);
+            Tensor out = Tensor.allocate(arena, ElementType.FLOAT32, 2, 2);
+            String message = assertThrows(IllegalArgumentException.class, () -> MatMul.multiply(a, out, out)).getMessage();
+            assertEquals("out: " + out + " overlaps b: " + out + ", wanted memory of its own", message);
+            assertEquals("a: axis 1 has 3 elements, wanted b's 2 rows",
+                    assertThrows(IllegalArgumentException.class, () -> MatMul.multiply(a, a.slice(1, 0, 2), out)).getMessage());
+        }
+    }
+
+    private static Tensor matrix(Tensor tensor) {
+        return tensor.select(0, 0).select(0, 0);
+    }
+
+    /** A sum of k products and a bias: (k + 2)·u·Σ|terms|. */
+    private static void check(Tensor a, Tensor b, Tensor bias, Tensor out) {
+        float[] as = a.toFloats();
+        float[] bs = b.toFloats();
+        int k = (int) a.size(1);
+        int n = (int) b.size(1);
+        for (int i = 0; i < a.size(0); i++) {
+            for (int j = 0; j < n; j++) {
+                double sum = bias == null ? 0 : bias.getFloat(j);
+                double magnitude = Math.abs(sum);
+                for (int x = 0; x < k; x++) {
+                    double term = (double) as[i * k + x] * bs[x * n + j];
+                    sum += term;
+                    magnitude += Math.abs(term);
+                }
+                assertEquals(sum, out.getFloat(i, j), (k + 2) * 0x1p-24 * magnitude + Float.MIN_VALUE, "[" + i + ", " + j + "]");
+            }
+        }
+    }
+}
