@@ -101,7 +101,12 @@ final class AttentionBinding {
 
     private static void checkOutput(String name, Tensor output, AttentionInputs in, long columns) {
         int rank = in.q.rank();
-        checkFloat(name, output, rank);
+        TensorChecks.rank(name, output, rank);
+        if (name.equals("logSumExp")) {
+            TensorChecks.floatingOr64(name, output);
+        } else {
+            TensorChecks.floating(name, output);
+        }
         for (int axis = 0; axis < rank - 1; axis++) {
             TensorChecks.sameSize(name, output, axis, "q", in.q, axis);
         }

@@ -59,7 +59,7 @@ public final class AttentionOutputs {
      * Also the natural logarithm of the sum of the exponentials of the scores, the normaliser of the softmax; −∞ for a query that
      * sees no key.
      *
-     * @param newLogSumExp (B, H, Lq, 1)
+     * @param newLogSumExp (B, H, Lq, 1); may be of {@link ElementType#FLOAT64}, for parts that are to be merged
      * @return a copy with the request
      */
     public AttentionOutputs withLogSumExp(Tensor newLogSumExp) {

@@ -4,6 +4,8 @@ package dev.lanewise;
 public enum ElementType {
     /** IEEE 754 binary32. */
     FLOAT32(4),
+    /** IEEE 754 binary64; for the log-sum-exp of parts that are to be merged, not for operands. */
+    FLOAT64(8),
     /** The upper half of a binary32: 8 bits of exponent, 7 of fraction. */
     BFLOAT16(2),
     /** IEEE 754 binary16: 5 bits of exponent, 10 of fraction. */
@@ -29,11 +31,11 @@ public enum ElementType {
     }
 
     /**
-     * Whether elements of this type are floating-point numbers.
+     * Whether q, k, v, masks of floats and results can be of this type.
      *
      * @return true for {@link #FLOAT32}, {@link #BFLOAT16} and {@link #FLOAT16}
      */
-    public boolean isFloat() {
+    public boolean isOperand() {
         return this == FLOAT32 || this == BFLOAT16 || this == FLOAT16;
     }
 }

@@ -46,8 +46,9 @@ public final class Tensor {
      */
     public static Tensor allocate(Arena arena, ElementType type, long... shape) {
         long[] sizes = checkedShape(shape);
-        long bytes = Math.max(1, byteCount(type, sizes));
-        return new Tensor(arena.allocate(bytes, ALIGNMENT), type, 0, sizes, contiguous(sizes));
+        long bytes = byteCount(type, sizes);
+        boolean empty = Arrays.stream(sizes).anyMatch(size -> size == 0);
+        return new Tensor(arena.allocate(empty ? 1 : bytes, ALIGNMENT), type, 0, sizes, contiguous(sizes));
     }
 
     /**
@@ -412,7 +413,7 @@ public final class Tensor {
     }
 
     /**
-     * Reads one element, widened exactly to float32; true is 1 and false is 0. For tests and small tools: not a fast path.
+     * Reads one element, widened exactly to float32 (rounded, if it is of {@link ElementType#FLOAT64}); true is 1 and false is 0. For tests and small tools: not a fast path.
      *
      * @param index one index an axis
      * @return the value

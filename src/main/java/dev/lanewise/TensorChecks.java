@@ -20,8 +20,15 @@ final class TensorChecks {
     }
 
     static void floating(String name, Tensor tensor) {
-        if (!tensor.type().isFloat()) {
+        if (!tensor.type().isOperand()) {
             throw new IllegalArgumentException(name + ": " + tensor.type() + ", wanted FLOAT32, BFLOAT16 or FLOAT16");
+        }
+    }
+
+    /** What a log-sum-exp can be of. */
+    static void floatingOr64(String name, Tensor tensor) {
+        if (tensor.type() != ElementType.FLOAT64) {
+            floating(name, tensor);
         }
     }
 

@@ -59,7 +59,7 @@ class AllocationTest {
                 .withScores(Tensor.allocate(arena, ElementType.FLOAT32, 1, HEADS, QUERIES, KEYS), ScoreStage.BIASED)
                 .withWeights(Tensor.allocate(arena, ElementType.FLOAT32, 1, HEADS, QUERIES, KEYS))
                 .withLogSumExp(Tensor.allocate(arena, ElementType.FLOAT32, 1, HEADS, QUERIES, 1));
-        Tensor additive = random(random, QUERIES, KEYS);
+        AttentionInputs biased = plain.withMask(random(random, QUERIES, KEYS));
         boolean[] visible = new boolean[QUERIES * KEYS];
         for (int i = 0; i < visible.length; i++) {
             visible[i] = random.nextBoolean();
@@ -77,7 +77,7 @@ class AllocationTest {
         calls.put("plain", () -> attention.run(plain, outputs));
         calls.put("causal", () -> causal.run(plain, outputs));
         calls.put("boolean mask", () -> attention.run(masked, outputs));
-        calls.put("additive mask", () -> attention.run(plain.withMask(additive), outputs));
+        calls.put("additive mask", () -> attention.run(biased, outputs));
         calls.put("every output", () -> causal.run(masked, all));
         calls.put("strided views", () -> attention.run(strided, turned));
         calls.put("scalar kernel", () -> scalar.run(masked, all));

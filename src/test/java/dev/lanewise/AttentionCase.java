@@ -174,7 +174,7 @@ record AttentionCase(Sizes sizes, Scores scores, Hiding hiding, Layouts layouts,
         long lk = inputs.k.size(2);
         Results results = new Results(context.allocate(arena, b, h, lq, inputs.v.size(3)),
                 Layout.PLAIN.allocate(arena, b, h, lq, lk),
-                Layout.PLAIN.allocate(arena, b, h, lq, lk), Layout.PLAIN.allocate(arena, b, h, lq, 1));
+                Layout.PLAIN.allocate(arena, b, h, lq, lk), Tensor.allocate(arena, ElementType.FLOAT64, b, h, lq, 1));
         operator.run(inputs,
                 AttentionOutputs.of(results.context)
                         .withScores(results.scores, stage)

@@ -16,8 +16,10 @@ import net.jqwik.api.constraints.IntRange;
 @Tag("width")
 class MatMulTest {
     @Property(tries = 200, edgeCases = EdgeCasesMode.NONE)
-    void isWithinTheBoundOfFloat64(@ForAll @IntRange(max = 150) int m, @ForAll @IntRange(max = 200) int n, @ForAll @IntRange(max = 300) int k,
-            @ForAll Layout.Order a, @ForAll Layout.Order b, @ForAll Layout.Order out, @ForAll Layout.Place place, @ForAll boolean biased,
+    void isWithinTheBoundOfFloat64(@ForAll @IntRange(max = 150) int m, @ForAll @IntRange(max = 200) int n,
+            @ForAll @IntRange(max = 300) int k,
+            @ForAll Layout.Order a, @ForAll Layout.Order b, @ForAll Layout.Order out, @ForAll Layout.Place place,
+            @ForAll boolean biased,
             @ForAll long seed) {
         try (Arena arena = Arena.ofConfined()) {
             Random random = new Random(seed);
@@ -37,11 +39,11 @@ class MatMulTest {
     @Example
     void multipliesByTheTransposeOfAView() {
         try (Arena arena = Arena.ofConfined()) {
-            Tensor a = Tensor.ofFloats(arena, new float[] {1, 2, 3, 4, 5, 6}, 2, 3);
-            Tensor b = Tensor.ofFloats(arena, new float[] {1, 0, 1, 0, 1, 0}, 2, 3);
+            Tensor a = Tensor.ofFloats(arena, new float[]{1, 2, 3, 4, 5, 6}, 2, 3);
+            Tensor b = Tensor.ofFloats(arena, new float[]{1, 0, 1, 0, 1, 0}, 2, 3);
             Tensor out = Tensor.allocate(arena, ElementType.FLOAT32, 2, 2);
             MatMul.multiply(a, b.transpose(0, 1), out);
-            assertArrayEquals(new float[] {4, 2, 10, 5}, out.toFloats());
+            assertArrayEquals(new float[]{4, 2, 10, 5}, out.toFloats());
         }
     }
 
@@ -50,10 +52,12 @@ class MatMulTest {
         try (Arena arena = Arena.ofConfined()) {
             Tensor a = Tensor.allocate(arena, ElementType.FLOAT32, 2, 3);
             Tensor out = Tensor.allocate(arena, ElementType.FLOAT32, 2, 2);
-            String message = assertThrows(IllegalArgumentException.class, () -> MatMul.multiply(a, out, out)).getMessage();
+            String message = assertThrows(IllegalArgumentException.class, () -> MatMul.multiply(a, out, out))
+                    .getMessage();
             assertEquals("out: " + out + " overlaps b: " + out + ", wanted memory of its own", message);
             assertEquals("a: axis 1 has 3 elements, wanted b's 2 rows",
-                    assertThrows(IllegalArgumentException.class, () -> MatMul.multiply(a, a.slice(1, 0, 2), out)).getMessage());
+                    assertThrows(IllegalArgumentException.class, () -> MatMul.multiply(a, a.slice(1, 0, 2), out))
+                            .getMessage());
         }
     }
 
@@ -76,7 +80,8 @@ class MatMulTest {
                     sum += term;
                     magnitude += Math.abs(term);
                 }
-                assertEquals(sum, out.getFloat(i, j), (k + 2) * 0x1p-24 * magnitude + Float.MIN_VALUE, "[" + i + ", " + j + "]");
+                assertEquals(sum, out.getFloat(i, j), (k + 2) * 0x1p-24 * magnitude + Float.MIN_VALUE,
+                        "[" + i + ", " + j + "]");
             }
         }
     }

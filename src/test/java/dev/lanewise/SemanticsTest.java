@@ -43,7 +43,9 @@ class SemanticsTest {
     }
 
     static Kernel[] kernels() {
-        return RuntimeInfo.current().kernel() == Kernel.VECTOR ? Kernel.values() : new Kernel[] {Kernel.SCALAR, Kernel.REFERENCE};
+        return RuntimeInfo.current().kernel() == Kernel.VECTOR
+                ? Kernel.values()
+                : new Kernel[]{Kernel.SCALAR, Kernel.REFERENCE};
     }
 
     private AttentionCase.Results run(Attention.Builder builder, Kernel kernel, AttentionInputs inputs) {
@@ -79,7 +81,8 @@ class SemanticsTest {
     @ParameterizedTest
     @MethodSource("kernels")
     void causalBottomRightPutsTheLastQueryAtTheLastKey(Kernel kernel) {
-        assertVisible(kernel, Attention.builder().causal(PositionOffset.bottomRight()), inputs(), (i, j) -> j <= i + KEYS - QUERIES);
+        assertVisible(kernel, Attention.builder().causal(PositionOffset.bottomRight()), inputs(),
+                (i, j) -> j <= i + KEYS - QUERIES);
     }
 
     @ParameterizedTest
@@ -101,7 +104,8 @@ class SemanticsTest {
     @MethodSource("kernels")
     void windowIsCentredOnThePositionAndZeroIsItselfOnly(Kernel kernel) {
         PositionOffset offset = PositionOffset.of(5);
-        assertVisible(kernel, Attention.builder().positionOffset(offset).window(3, 2), inputs(), (i, j) -> j >= i + 2 && j <= i + 7);
+        assertVisible(kernel, Attention.builder().positionOffset(offset).window(3, 2), inputs(),
+                (i, j) -> j >= i + 2 && j <= i + 7);
         assertVisible(kernel, Attention.builder().window(0, 0), inputs(), (i, j) -> j == i);
         assertVisible(kernel, Attention.builder().window(-1, 0), inputs(), (i, j) -> j <= i);
         assertVisible(kernel, Attention.builder().window(0, -1), inputs(), (i, j) -> j >= i);
@@ -110,7 +114,8 @@ class SemanticsTest {
     @ParameterizedTest
     @MethodSource("kernels")
     void masksCompose(Kernel kernel) {
-        AttentionInputs inputs = inputs().withMask(keyMask(j -> j % 3 != 0)).withKeyLengths(Tensor.ofInts(arena, 60))
+        AttentionInputs inputs = inputs().withMask(keyMask(j -> j % 3 != 0))
+                .withKeyLengths(Tensor.ofInts(arena, 60))
                 .withKeyStarts(Tensor.ofInts(arena, 4));
         assertVisible(kernel, Attention.builder().causal(PositionOffset.of(10)).window(30, -1), inputs,
                 (i, j) -> j % 3 != 0 && j < 60 && j >= 4 && j <= i + 10 && j >= i - 20);
@@ -119,7 +124,8 @@ class SemanticsTest {
     @ParameterizedTest
     @MethodSource("kernels")
     void packedSequencesSeeOnlyTheirOwnKeys(Kernel kernel) {
-        AttentionInputs inputs = inputs().withPackedSequences(Tensor.ofInts(arena, 0, 20, 20, 70), Tensor.ofInts(arena, 0, 90, 100, 150));
+        AttentionInputs inputs = inputs().withPackedSequences(Tensor.ofInts(arena, 0, 20, 20, 70),
+                Tensor.ofInts(arena, 0, 90, 100, 150));
         assertVisible(kernel, Attention.builder(), inputs, (i, j) -> i < 20 ? j < 90 : j >= 100);
     }
 
@@ -158,8 +164,8 @@ class SemanticsTest {
         Attention.Builder causal = Attention.builder().causal(PositionOffset.topLeft());
         float[] clean = run(Attention.builder(), kernel, masked).context().toFloats();
         float[] cleanCausal = run(causal, kernel, masked).context().toFloats();
-        for (float poison : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
-            for (int row : new int[] {30, 140}) {
+        for (float poison : new float[]{Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
+            for (int row : new int[]{30, 140}) {
                 setRow(k, row, poison);
                 setRow(v, row, poison);
             }
@@ -174,7 +180,8 @@ class SemanticsTest {
     void causallyHiddenNaNReachesOnlyTheQueriesThatSeeIt(Kernel kernel) {
         setRow(v, 33, Float.NaN);
         setRow(k, 50, Float.NaN);
-        float[] context = run(Attention.builder().causal(PositionOffset.topLeft()), kernel, inputs()).context().toFloats();
+        float[] context = run(Attention.builder().causal(PositionOffset.topLeft()), kernel, inputs()).context()
+                .toFloats();
         for (int i = 0; i < QUERIES; i++) {
             assertEquals(i >= 33, Float.isNaN(context[i * DEPTH]), "query " + i);
         }
@@ -229,8 +236,10 @@ class SemanticsTest {
         Tensor q4 = Layout.PLAIN.normal(arena, new Random(9), 1, 1, 4, QUERIES, DEPTH);
         Tensor context = run(Attention.builder(), kernel, AttentionInputs.of(q4, k, v)).context();
         for (int h = 0; h < 4; h++) {
-            AttentionInputs one = AttentionInputs.of(q4.slice(1, h, h + 1), k.slice(1, h / 2, h / 2 + 1), v.slice(1, h / 2, h / 2 + 1));
-            assertArrayEquals(run(Attention.builder(), kernel, one).context().toFloats(), context.slice(1, h, h + 1).toFloats());
+            AttentionInputs one = AttentionInputs.of(q4.slice(1, h, h + 1), k.slice(1, h / 2, h / 2 + 1),
+                    v.slice(1, h / 2, h / 2 + 1));
+            assertArrayEquals(run(Attention.builder(), kernel, one).context().toFloats(),
+                    context.slice(1, h, h + 1).toFloats());
         }
     }
 
@@ -250,7 +259,8 @@ class SemanticsTest {
     @ParameterizedTest
     @MethodSource("kernels")
     void noKeysAtAllGiveZeroAndMinusInfinity(Kernel kernel) {
-        AttentionCase.Results results = run(Attention.builder(), kernel, AttentionInputs.of(q, k.slice(2, 0, 0), v.slice(2, 0, 0)));
+        AttentionCase.Results results = run(Attention.builder(), kernel,
+                AttentionInputs.of(q, k.slice(2, 0, 0), v.slice(2, 0, 0)));
         for (int i = 0; i < QUERIES; i++) {
             assertRowIsEmpty(results, i);
         }
@@ -272,10 +282,13 @@ class SemanticsTest {
     @ParameterizedTest
     @MethodSource("kernels")
     void theSameCallGivesTheSameBitsAloneAndInABatch(Kernel kernel) {
-        Tensor q3 = new Layout(Layout.Order.HEADS_INSIDE, Layout.Place.UNALIGNED, ElementType.FLOAT32).normal(arena, new Random(5), 1, 3,
+        Tensor q3 = new Layout(Layout.Order.HEADS_INSIDE, Layout.Place.UNALIGNED, ElementType.FLOAT32).normal(arena,
+                new Random(5), 1, 3,
                 HEADS, QUERIES, DEPTH);
         Tensor k3 = Layout.PLAIN.normal(arena, new Random(6), 1, 3, HEADS, KEYS, DEPTH);
-        float[] whole = run(Attention.builder(), kernel, AttentionInputs.of(q3, k3, k3)).context().slice(0, 1, 2).toFloats();
+        float[] whole = run(Attention.builder(), kernel, AttentionInputs.of(q3, k3, k3)).context()
+                .slice(0, 1, 2)
+                .toFloats();
         Tensor aligned = Tensor.ofFloats(arena, q3.slice(0, 1, 2).toFloats(), 1, HEADS, QUERIES, DEPTH);
         AttentionInputs alone = AttentionInputs.of(aligned, k3.slice(0, 1, 2), k3.slice(0, 1, 2));
         assertArrayEquals(whole, run(Attention.builder(), kernel, alone).context().toFloats());

@@ -55,9 +55,9 @@ class SoftmaxTest {
     void aRowWithNaNOrWithNothingButMinusInfinityIsNaN() {
         try (Arena arena = Arena.ofConfined()) {
             float inf = Float.POSITIVE_INFINITY;
-            Tensor rows = Tensor.ofFloats(arena, new float[] {1, Float.NaN, -inf, -inf, 1, -inf, 1, inf}, 4, 2);
+            Tensor rows = Tensor.ofFloats(arena, new float[]{1, Float.NaN, -inf, -inf, 1, -inf, 1, inf}, 4, 2);
             Softmax.rows(rows, rows);
-            for (int row : new int[] {0, 1}) {
+            for (int row : new int[]{0, 1}) {
                 assertTrue(Float.isNaN(rows.getFloat(row, 0)) && Float.isNaN(rows.getFloat(row, 1)));
             }
             assertEquals(1f, rows.getFloat(2, 0));

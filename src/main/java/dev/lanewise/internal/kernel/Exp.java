@@ -47,7 +47,9 @@ final class Exp {
         p = p.fma(f, FloatVector.broadcast(F, C2));
         p = p.fma(f, one);
         p = p.fma(f, one);
-        FloatVector power = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, EXPONENT_SHIFT).reinterpretAsFloats();
+        FloatVector power = shifted.reinterpretAsInts()
+                .lanewise(VectorOperators.LSHL, EXPONENT_SHIFT)
+                .reinterpretAsFloats();
         return p.mul(power).blend(0, x.compare(VectorOperators.LT, LOWEST));
     }
 }

@@ -122,7 +122,7 @@ final class OnlineSoftmax {
     }
 
     /** The log-sum-exp of a query. */
-    static float logSumExp(float max, float sum) {
-        return (float) ((max == Float.NEGATIVE_INFINITY ? 0 : max) + Math.log(sum));
+    static double logSumExp(float max, float sum) {
+        return (max == Float.NEGATIVE_INFINITY ? 0 : max) + Math.log(sum);
     }
 }

@@ -97,7 +97,8 @@ public final class ReferenceAttention {
             }
         }
         if (p.logSumExp.present()) {
-            store(p.logSumExp, bounds.batch, h, row, 0, max + Math.log(sum));
+            Elements.setDouble(p.logSumExp.segment, p.logSumExp.type, p.logSumExp.at(bounds.batch, h, row),
+                    max + Math.log(sum));
         }
     }
 

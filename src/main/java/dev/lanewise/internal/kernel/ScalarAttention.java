@@ -19,7 +19,7 @@ public final class ScalarAttention {
     private int scoresAt;
     private int loadedAt;
     private float max;
-    private float sum;
+    private double sum;
 
     ScalarAttention(AttentionProblem problem) {
         p = problem;
@@ -62,11 +62,12 @@ public final class ScalarAttention {
             any |= block(h, i, from, Math.min(end, from + KEY_BLOCK));
         }
         for (int d = 0; d < p.valueDepth; d++) {
-            store(p.context, h, row, d, any ? work[contextAt + d] / sum : 0);
+            store(p.context, h, row, d, any ? (float) (work[contextAt + d] / sum) : 0);
         }
         float finite = max == Float.NEGATIVE_INFINITY ? 0 : max;
         if (p.logSumExp.present()) {
-            store(p.logSumExp, h, row, 0, (float) (finite + Math.log(sum)));
+            Elements.setDouble(p.logSumExp.segment, p.logSumExp.type, p.logSumExp.at(bounds.batch, h, row),
+                    finite + Math.log(sum));
         }
         if (p.scores.present() || p.weights.present()) {
             emit(h, i, finite);
@@ -122,7 +123,7 @@ public final class ScalarAttention {
                         p.scoreStage == ScoreStage.RAW ? raw : p.scoreStage == ScoreStage.SOFTCAPPED ? capped : biased);
             }
             if (p.weights.present()) {
-                store(p.weights, h, row, column, visible ? (float) Math.exp(biased - finite) / sum : 0);
+                store(p.weights, h, row, column, visible ? (float) (Math.exp(biased - finite) / sum) : 0);
             }
         }
     }

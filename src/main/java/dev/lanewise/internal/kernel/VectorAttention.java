@@ -5,6 +5,7 @@ import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.PANEL;
 
 import dev.lanewise.ScoreStage;
+import dev.lanewise.internal.memory.Elements;
 import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Scratch;
 import java.lang.foreign.MemorySegment;
@@ -321,13 +322,12 @@ public final class VectorAttention {
 
     /** Scalar: it is one value a query. */
     private void storeLogSumExp() {
+        long to = at(p.logSumExp, 0);
         for (int i = 0; i < queries; i++) {
-            float value = OnlineSoftmax.logSumExp(scratch.get(Lanes.FLOAT, maxAt + i * 4L),
+            double value = OnlineSoftmax.logSumExp(scratch.get(Lanes.FLOAT, maxAt + i * 4L),
                     scratch.get(Lanes.FLOAT, sumAt + i * 4L));
-            scratch.set(Lanes.FLOAT, rowsAt + i * 4L, value);
+            Elements.setDouble(p.logSumExp.segment, p.logSumExp.type, to + i * p.logSumExp.rowStride, value);
         }
-        RowStaging.store(scratch, rowsAt, Float.BYTES, queries, 1, p.logSumExp,
-                p.logSumExp.at(bounds.batch, head, bounds.queryRow + (long) query));
     }
 
     /** A second pass over all keys, for the outputs of shape (query, key); maxima and sums are final. */

@@ -13,6 +13,7 @@ public final class Elements {
     public static float get(MemorySegment segment, ElementType type, long offset) {
         return switch (type) {
             case FLOAT32 -> segment.get(ValueLayout.JAVA_FLOAT_UNALIGNED, offset);
+            case FLOAT64 -> (float) segment.get(ValueLayout.JAVA_DOUBLE_UNALIGNED, offset);
             case BFLOAT16 -> bfloat16ToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, offset));
             case FLOAT16 -> Float.float16ToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, offset));
             case INT32 -> segment.get(ValueLayout.JAVA_INT_UNALIGNED, offset);
@@ -24,10 +25,27 @@ public final class Elements {
     public static void set(MemorySegment segment, ElementType type, long offset, float value) {
         switch (type) {
             case FLOAT32 -> segment.set(ValueLayout.JAVA_FLOAT_UNALIGNED, offset, value);
+            case FLOAT64 -> segment.set(ValueLayout.JAVA_DOUBLE_UNALIGNED, offset, value);
             case BFLOAT16 -> segment.set(ValueLayout.JAVA_SHORT_UNALIGNED, offset, floatToBfloat16(value));
             case FLOAT16 -> segment.set(ValueLayout.JAVA_SHORT_UNALIGNED, offset, Float.floatToFloat16(value));
             case INT32 -> segment.set(ValueLayout.JAVA_INT_UNALIGNED, offset, (int) value);
             case BOOL -> segment.set(ValueLayout.JAVA_BYTE, offset, (byte) (value != 0 ? 1 : 0));
+        }
+    }
+
+    /** The element at a byte offset, exact for every type. */
+    public static double getDouble(MemorySegment segment, ElementType type, long offset) {
+        return type == ElementType.FLOAT64
+                ? segment.get(ValueLayout.JAVA_DOUBLE_UNALIGNED, offset)
+                : get(segment, type, offset);
+    }
+
+    /** Stores a value at a byte offset, rounded to the type (by way of float32, if that is not binary64). */
+    public static void setDouble(MemorySegment segment, ElementType type, long offset, double value) {
+        if (type == ElementType.FLOAT64) {
+            segment.set(ValueLayout.JAVA_DOUBLE_UNALIGNED, offset, value);
+        } else {
+            set(segment, type, offset, (float) value);
         }
     }
 
