@@ -1,0 +1,127 @@
+package dev.lanewise.jmh;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import java.util.concurrent.TimeUnit;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Level;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+
+/** What one core can do at most, measured in the same run as everything else: multiply-adds from registers, reads from memory. */
+@State(Scope.Thread)
+@BenchmarkMode(Mode.AverageTime)
+@OutputTimeUnit(TimeUnit.NANOSECONDS)
+public class MachineLimits {
+    /** 12 accumulators: more than the 4 cycles · 2 units that a multiply-add keeps busy, fewer than 16 registers. */
+    private static final int ACCUMULATORS = 12;
+    /** Multiply-adds of one accumulator in a run, all lanes; at most 2²⁰ a lane, so that counting by ones is exact in float32. */
+    private static final int STEPS = 1 << 22;
+    /** Operations of one run of {@link #multiplyAdd}. */
+    static final double FLOPS = 2.0 * ACCUMULATORS * STEPS;
+    /** Read by one run of {@link #readMemory}; larger than any cache that a core can use alone. */
+    static final long BYTES = 512L << 20;
+
+    private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
+    private static final int BLOCK = 1 << 20;
+
+    /** Not constants, so that the loop is not folded. */
+    private float start = 0;
+    private float factor = 1;
+    private float term = 1;
+    private Arena arena;
+    private MemorySegment memory;
+
+    /** Fills the memory with ones and checks both sums. */
+    @Setup(Level.Trial)
+    public void setUp() {
+        arena = Arena.ofConfined();
+        memory = arena.allocate(BYTES, 64);
+        for (long at = 0; at < BYTES; at += BLOCK) {
+            FloatVector ones = FloatVector.broadcast(SPECIES, 1);
+            for (int i = 0; i < BLOCK; i += SPECIES.vectorByteSize()) {
+                ones.intoMemorySegment(memory, at + i, ByteOrder.nativeOrder());
+            }
+        }
+        Operands.requireClose(0, readMemory(), BYTES / Float.BYTES, 0);
+        Operands.requireClose(0, multiplyAdd(), (double) ACCUMULATORS * STEPS, 0);
+    }
+
+    /** Frees the memory. */
+    @TearDown(Level.Trial)
+    public void tearDown() {
+        arena.close();
+    }
+
+    /** Independent chains of x·factor + term. */
+    @Benchmark
+    public float multiplyAdd() {
+        FloatVector x = FloatVector.broadcast(SPECIES, factor);
+        FloatVector y = FloatVector.broadcast(SPECIES, term);
+        FloatVector a0 = FloatVector.broadcast(SPECIES, start);
+        FloatVector a1 = a0;
+        FloatVector a2 = a0;
+        FloatVector a3 = a0;
+        FloatVector a4 = a0;
+        FloatVector a5 = a0;
+        FloatVector a6 = a0;
+        FloatVector a7 = a0;
+        FloatVector a8 = a0;
+        FloatVector a9 = a0;
+        FloatVector a10 = a0;
+        FloatVector a11 = a0;
+        for (int i = 0; i < STEPS; i += SPECIES.length()) {
+            a0 = a0.fma(x, y);
+            a1 = a1.fma(x, y);
+            a2 = a2.fma(x, y);
+            a3 = a3.fma(x, y);
+            a4 = a4.fma(x, y);
+            a5 = a5.fma(x, y);
+            a6 = a6.fma(x, y);
+            a7 = a7.fma(x, y);
+            a8 = a8.fma(x, y);
+            a9 = a9.fma(x, y);
+            a10 = a10.fma(x, y);
+            a11 = a11.fma(x, y);
+        }
+        return a0.add(a1)
+                .add(a2.add(a3))
+                .add(a4.add(a5).add(a6.add(a7)))
+                .add(a8.add(a9).add(a10.add(a11)))
+                .reduceLanes(VectorOperators.ADD);
+    }
+
+    /** A stream through memory that no cache holds. */
+    @Benchmark
+    public float readMemory() {
+        float sum = 0;
+        for (long at = 0; at < BYTES; at += BLOCK) {
+            sum += readBlock(at);
+        }
+        return sum;
+    }
+
+    private float readBlock(long at) {
+        int width = SPECIES.vectorByteSize();
+        FloatVector a = FloatVector.zero(SPECIES);
+        FloatVector b = a;
+        FloatVector c = a;
+        FloatVector d = a;
+        for (int i = 0; i < BLOCK; i += 4 * width) {
+            a = a.add(FloatVector.fromMemorySegment(SPECIES, memory, at + i, ByteOrder.nativeOrder()));
+            b = b.add(FloatVector.fromMemorySegment(SPECIES, memory, at + i + width, ByteOrder.nativeOrder()));
+            c = c.add(FloatVector.fromMemorySegment(SPECIES, memory, at + i + 2 * width, ByteOrder.nativeOrder()));
+            d = d.add(FloatVector.fromMemorySegment(SPECIES, memory, at + i + 3 * width, ByteOrder.nativeOrder()));
+        }
+        return a.add(b).add(c.add(d)).reduceLanes(VectorOperators.ADD);
+    }
+}

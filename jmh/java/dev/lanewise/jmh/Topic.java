@@ -1,0 +1,46 @@
+package dev.lanewise.jmh;
+
+import java.util.List;
+import java.util.function.Function;
+
+/** What is compared: a benchmark class, how to read its calls, which machine limit bounds it, and its calls in a quick run. */
+enum Topic {
+    // @formatter:off: one constant a paragraph
+    PREFILL(Prefill.class, "Attention", call -> AttentionCall.parse(call, false), true,
+            List.of("12x128x64", "12x512x64")),
+    CAUSAL_PREFILL(CausalPrefill.class, "Causal attention", call -> AttentionCall.parse(call, true), true,
+            List.of("12x512x64")),
+    SEQUENCE_LENGTH(SequenceLength.class, "Attention against the sequence length",
+            call -> AttentionCall.parse(call, false), true, List.of()),
+    TINY_CALLS(TinyCalls.class, "Attention, tiny calls", call -> AttentionCall.parse(call, false), true,
+            List.of("12x8x8x64")),
+    MATRIX_MULTIPLY(MatrixMultiply.class, "Matrix multiply", MultiplyCall::parse, true, List.of("256x256x256")),
+    SOFTMAX_ROWS(SoftmaxRows.class, "Softmax of rows", SoftmaxCall::parse, false, List.of("256x1024"));
+    // @formatter:on
+
+    final Class<? extends Comparison> benchmark;
+    final String title;
+    /** Work is floating-point operations, bounded by the FMA peak; otherwise bytes, bounded by the read stream. */
+    final boolean computes;
+    /** None: not part of a quick run. */
+    final List<String> quickCalls;
+    private final Function<String, Call> parser;
+
+    Topic(Class<? extends Comparison> benchmark, String title, Function<String, Call> parser, boolean computes,
+            List<String> quickCalls) {
+        this.benchmark = benchmark;
+        this.title = title;
+        this.parser = parser;
+        this.computes = computes;
+        this.quickCalls = quickCalls;
+    }
+
+    Call call(String text) {
+        return parser.apply(text);
+    }
+
+    /** The unit of work per nanosecond. */
+    String unit() {
+        return computes ? "GFLOP/s" : "GB/s";
+    }
+}
