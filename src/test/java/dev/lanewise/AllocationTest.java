@@ -23,7 +23,7 @@ class AllocationTest {
     /** Batches in a row that have to be free of allocation. */
     private static final int QUIET_BATCHES = 3;
     private static final long PATIENCE_NANOS = 30_000_000_000L;
-    private static final int HEADS = 2;
+    private static final int HEADS = 1;
     /** One whole panel of 64 queries and a rest that is a multiple of no vector. */
     private static final int QUERIES = 67;
     /** One block of keys and a rest. */

@@ -247,6 +247,7 @@ class TensorTest {
         ByteBuffer bytes = ByteBuffer.allocate(type.bytes()).order(ByteOrder.nativeOrder());
         return switch (type) {
             case FLOAT32 -> bytes.putInt(0x3F800000).array();
+            case FLOAT64 -> bytes.putDouble(1).array();
             case BFLOAT16 -> bytes.putShort((short) 0x3F80).array();
             case FLOAT16 -> bytes.putShort((short) 0x3C00).array();
             case INT32 -> bytes.putInt(1).array();

@@ -15,6 +15,9 @@ import jdk.incubator.vector.VectorOperators;
  * sum. One constant for ln 2 is enough: its error, 2e-9, counts n times, and then eˣ is 2ⁿ times smaller. The relative error is at
  * most 6e-8 + 2e-9·|n| + 2⁻²⁴.
  *
+ * <p>C2 inlines this only where it is called often, relative to the method that calls it, and boxes the vectors everywhere else: so
+ * call it in one place, in the loop.
+ *
  * <p>Below −126·ln 2, where 2ⁿ would be subnormal, the result is 0, which also makes it 0 for −∞. NaN stays NaN. Above 88 the
  * result means nothing.
  */

@@ -66,6 +66,7 @@ final class OnlineSoftmax {
         weight(before, shift(top)).intoMemorySegment(memory, factor, ORDER);
     }
 
+    /** Two sums that take turns: a loop that is unrolled by hand would need a tail, where {@link Exp} is not inlined. */
     private static void exponentiate(MemorySegment scratch, long scores, long row, int keys, long max, long sum,
             long factor) {
         MemorySegment memory = Lanes.requireNative(scratch);
@@ -73,21 +74,14 @@ final class OnlineSoftmax {
         FloatVector t0 = FloatVector.fromMemorySegment(F, memory, sum, ORDER)
                 .mul(FloatVector.fromMemorySegment(F, memory, factor, ORDER));
         FloatVector t1 = FloatVector.zero(F);
-        int j = 0;
         long at = scores;
-        for (; j + 1 < keys; j += 2) {
-            FloatVector w0 = weight(FloatVector.fromMemorySegment(F, memory, at, ORDER), shift);
-            FloatVector w1 = weight(FloatVector.fromMemorySegment(F, memory, at + row, ORDER), shift);
-            w0.intoMemorySegment(memory, at, ORDER);
-            w1.intoMemorySegment(memory, at + row, ORDER);
-            t0 = t0.add(w0);
-            t1 = t1.add(w1);
-            at += 2 * row;
-        }
-        if (j < keys) {
-            FloatVector w0 = weight(FloatVector.fromMemorySegment(F, memory, at, ORDER), shift);
-            w0.intoMemorySegment(memory, at, ORDER);
-            t0 = t0.add(w0);
+        for (int j = 0; j < keys; j++) {
+            FloatVector weight = weight(FloatVector.fromMemorySegment(F, memory, at, ORDER), shift);
+            weight.intoMemorySegment(memory, at, ORDER);
+            FloatVector t = t1.add(weight);
+            t1 = t0;
+            t0 = t;
+            at += row;
         }
         t0.add(t1).intoMemorySegment(memory, sum, ORDER);
     }

@@ -2,8 +2,6 @@ package dev.lanewise.internal.kernel;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import dev.lanewise.Kernel;
-import dev.lanewise.RuntimeInfo;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -12,20 +10,14 @@ import net.jqwik.api.Property;
 import net.jqwik.api.Tag;
 import net.jqwik.api.constraints.FloatRange;
 import net.jqwik.api.constraints.IntRange;
-import net.jqwik.api.lifecycle.BeforeContainer;
-import org.junit.jupiter.api.Assumptions;
 
 /** The transposition of whole blocks against two loops. */
 @Tag("width")
+@Tag("vector")
 class TransposeTest {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
     /** What no transposition writes: outside the target it has to be there still. */
     private static final float UNTOUCHED = Float.MAX_VALUE;
-
-    @BeforeContainer
-    static void needsVectors() {
-        Assumptions.assumeTrue(RuntimeInfo.current().kernel() == Kernel.VECTOR, RuntimeInfo.current().reason());
-    }
 
     @Property(tries = 300)
     void everyElementIsMovedAndScaledOnceAndNothingElseIsWritten(@ForAll @IntRange(min = 0, max = 3) int rowBlocks,
