@@ -6,7 +6,7 @@
  */
 module dev.lanewise {
     requires jdk.incubator.vector;
-    requires static jdk.management;
+    requires jdk.management;
 
     exports dev.lanewise;
 }

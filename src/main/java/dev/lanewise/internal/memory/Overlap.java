@@ -13,7 +13,7 @@ public final class Overlap {
         if (isEmpty(a) || isEmpty(b) || !comparable(a.segment(), b.segment())) {
             return false;
         }
-        return first(a) < end(b) && first(b) < end(a) && !interleaved(a, b);
+        return first(a) < end(b) && first(b) < end(a) && !interleaved(a, b) && !interleaved(b, a);
     }
 
     /** Whether two views are the same: memory, type, shape and strides. */

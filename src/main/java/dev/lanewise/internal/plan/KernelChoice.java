@@ -59,7 +59,8 @@ public record KernelChoice(boolean vector, int bits, int registers, boolean warn
             return "compiled by " + facts.compiler() + ", which does not turn the Vector API into instructions";
         }
         if (!facts.fma()) {
-            return "no fused multiply-add instruction on " + facts.architecture() + ", or -XX:-UseFMA";
+            return "no fused multiply-add instruction on " + facts.architecture()
+                    + ", -XX:-UseFMA, or no module jdk.management to ask";
         }
         if (facts.preferredBits() < NARROWEST) {
             return "vectors of " + facts.preferredBits() + " bits on " + facts.architecture() + ", wanted at least "
