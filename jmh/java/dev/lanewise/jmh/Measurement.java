@@ -36,6 +36,11 @@ record Measurement(Topic topic, String call, String contender, double[] rounds) 
                 .min(Comparator.comparingDouble(Measurement::median));
     }
 
+    /** The same call without options, if there is one. */
+    Optional<Measurement> plain(List<Measurement> all) {
+        return all.stream().filter(other -> other.call.equals(call) && other.contender.equals("plain")).findFirst();
+    }
+
     /** Whether the right operand was laid out beforehand. */
     boolean isPacked() {
         return contender.endsWith("-packed");

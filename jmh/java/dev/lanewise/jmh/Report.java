@@ -65,7 +65,10 @@ final class Report {
             Optional<Measurement> peer = one.bestPeer(measurements);
             add("| %s | %s | %s | %s – %s | %.2f | %.1f %% | %s |%n", one.call(), one.contender(), time(one.median()),
                     time(one.fastest()), time(one.slowest()), one.rate(), 100 * one.rate() / limit,
-                    peer.map(best -> format("%.2f (%s)", one.rate() / best.rate(), best.contender())).orElse(""));
+                    peer.map(best -> format("%.2f (%s)", one.rate() / best.rate(), best.contender()))
+                            .or(() -> one.plain(measurements)
+                                    .map(plain -> format("%.3f of plain's time", one.median() / plain.median())))
+                            .orElse(""));
         }
         measurements.stream()
                 .filter(Measurement::isLanewise)

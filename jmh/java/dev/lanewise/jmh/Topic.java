@@ -15,6 +15,7 @@ enum Topic {
     TINY_CALLS(TinyCalls.class, "Attention, tiny calls", call -> AttentionCall.parse(call, false), true,
             List.of("12x8x8x64")),
     MATRIX_MULTIPLY(MatrixMultiply.class, "Matrix multiply", MultiplyCall::parse, true, List.of("256x256x256")),
+    OPTION_COSTS(OptionCosts.class, "Attention with options", call -> OptionCall.parse(call, "plain"), true, List.of()),
     SOFTMAX_ROWS(SoftmaxRows.class, "Softmax of rows", SoftmaxCall::parse, false, List.of("256x1024"));
     // @formatter:on
 
