@@ -27,7 +27,15 @@ final class RowStaging {
 
     private static void widen(Operand operand, long from, int columns, MemorySegment scratch, long at) {
         MemorySegment target = Lanes.requireNative(scratch);
-        for (int c = 0; c < columns; c++) {
+        int done = 0;
+        if (operand.columnStride == Short.BYTES && Operand.isNative(operand.segment)) {
+            if (operand.type == ElementType.BFLOAT16) {
+                done = Widening.bfloat16(operand.segment, from, columns, scratch, at);
+            } else if (operand.type == ElementType.FLOAT16) {
+                done = Widening.float16(operand.segment, from, columns, scratch, at);
+            }
+        }
+        for (int c = done; c < columns; c++) {
             target.set(ValueLayout.JAVA_FLOAT_UNALIGNED, at + c * 4L,
                     Elements.get(operand.segment, operand.type, from + c * operand.columnStride));
         }

@@ -24,7 +24,7 @@ final class ScoreTransforms {
         MemorySegment memory = Lanes.requireNative(scratch);
         for (int i = 0; i < count; i++) {
             long at = scores + (long) i * BYTES;
-            FloatVector x = FloatVector.fromMemorySegment(F, memory, at, ORDER).div(cap);
+            FloatVector x = FloatVector.fromMemorySegment(F, memory, at, ORDER).mul(1 / cap);
             tanh(x).mul(cap).intoMemorySegment(memory, at, ORDER);
         }
     }

