@@ -19,7 +19,7 @@ class QuickStartTest {
         String shown = source.substring(source.indexOf("// README: begin\n") + 17,
                 source.indexOf("        // README: end"));
         String readme = Files.readString(Path.of("README.md"));
-        assertTrue(readme.contains(shown.stripIndent()), "README.md differs from QuickStart.java");
+        assertTrue(readme.contains(shown.stripTrailing().stripIndent()), "README.md differs from QuickStart.java");
     }
 
     @Test
