@@ -91,7 +91,7 @@ public final class MultiHeadAttention {
      *
      * @param x what is projected to queries, (B, Lq, E) or (Lq, E)
      * @param source what is projected to keys and values, (B, Lk, Esource) or (Lk, Esource): x itself for self-attention
-     * @param inputs adds masks, lengths and biases to the operands of rank 4, for instance {@code in -> in.withMask(mask)}
+     * @param inputs adds masks, lengths and biases to the operands of rank 4, which hold nothing yet, for instance {@code in -> in.withMask(mask)}
      * @param outputs adds outputs of rank 4, for instance {@code o -> o.withWeights(weights)}
      * @param out (B, Lq, Eout) or (Lq, Eout), overlapping no other operand
      * @throws IllegalArgumentException if shapes, types or memory do not fit each other; the message names the argument
@@ -101,43 +101,73 @@ public final class MultiHeadAttention {
     public void run(Tensor x, Tensor source, UnaryOperator<AttentionInputs> inputs,
             UnaryOperator<AttentionOutputs> outputs,
             Tensor out) {
-        Tensor rows = batched("x", x, query.rows());
-        Tensor sourceRows = batched("source", source, key.rows());
-        Tensor results = batched("out", out, output.columns());
-        TensorChecks.sameSize("source", sourceRows, 0, "x", rows, 0);
-        TensorChecks.sameSize("out", results, 0, "x", rows, 0);
-        TensorChecks.sameSize("out", results, 1, "x", rows, 1);
+        checkRows("x", x, query.rows());
+        checkRows("source", source, key.rows());
+        checkRows("out", out, output.columns());
+        TensorChecks.rank("source", source, x.rank());
+        TensorChecks.rank("out", out, x.rank());
+        for (int axis = 0; axis < x.rank() - 1; axis++) {
+            TensorChecks.sameSize("out", out, axis, "x", x, axis);
+        }
+        if (x.rank() == 3) {
+            TensorChecks.sameSize("source", source, 0, "x", x, 0);
+        }
         TensorChecks.writable("out", out);
         TensorChecks.apart("out", out, "x", x);
         TensorChecks.apart("out", out, "source", source);
         Scratch<Object> scratch = POOL.acquire();
         try {
-            Room room = new Room(scratch, rows, sourceRows, this);
-            query.apply(rows, room.q);
-            key.apply(sourceRows, room.k);
-            value.apply(sourceRows, room.v);
+            Room room = new Room(scratch, batched(x), batched(source), this);
             Tensor q = heads(room.q, heads);
             Tensor k = heads(room.k, kvHeads);
+            AttentionInputs operands = inputs.apply(AttentionInputs.of(q, k, heads(room.v, kvHeads)));
+            AttentionOutputs results = outputs.apply(AttentionOutputs.of(heads(room.context, heads)));
+            checkApart(operands, results, x, source, out);
+            query.apply(batched(x), room.q);
+            key.apply(batched(source), room.k);
+            value.apply(batched(source), room.v);
             if (rotary != null) {
                 rotary.apply(q, 0, q);
                 rotary.apply(k, 0, k);
             }
-            AttentionInputs operands = AttentionInputs.of(q, k, heads(room.v, kvHeads));
-            attention.run(inputs.apply(operands), outputs.apply(AttentionOutputs.of(heads(room.context, heads))));
-            output.apply(room.context, results);
+            attention.run(operands, results);
+            output.apply(room.context, batched(out));
         } finally {
             POOL.release(scratch);
         }
     }
 
+    private static void checkRows(String name, Tensor tensor, long features) {
+        int rank = tensor.rank();
+        if (rank != 2 && rank != 3) {
+            throw new IllegalArgumentException(name + ": rank " + rank + ", wanted 2 (L, E) or 3 (B, L, E)");
+        }
+        TensorChecks.floating(name, tensor);
+        TensorChecks.intSizes(name, tensor);
+        TensorChecks.size(name, tensor, rank - 1, features);
+        TensorChecks.readable(name, tensor);
+    }
+
+    /** The attention checks its own operands against each other, but knows neither x nor out, which is written last. */
+    private static void checkApart(AttentionInputs in, AttentionOutputs results, Tensor x, Tensor source, Tensor out) {
+        TensorChecks.apart("out", out, "mask", in.mask);
+        TensorChecks.apart("out", out, "positionBias", in.positionBias);
+        TensorChecks.apart("out", out, "scores", results.scores);
+        TensorChecks.apart("out", out, "weights", results.weights);
+        TensorChecks.apart("out", out, "logSumExp", results.logSumExp);
+        TensorChecks.apart("out", out, "pastLengths", in.pastLengths);
+        TensorChecks.apart("out", out, "keyLengths", in.keyLengths);
+        TensorChecks.apart("out", out, "keyStarts", in.keyStarts);
+        for (Tensor operand : new Tensor[]{x, source}) {
+            TensorChecks.apart("scores", results.scores, "x or source", operand);
+            TensorChecks.apart("weights", results.weights, "x or source", operand);
+            TensorChecks.apart("logSumExp", results.logSumExp, "x or source", operand);
+        }
+    }
+
     /** (L, E) as (1, L, E). */
-    private static Tensor batched(String name, Tensor tensor, long features) {
-        Tensor batched = tensor.rank() == 2 ? tensor.unsqueeze(0) : tensor;
-        TensorChecks.rank(name, batched, 3);
-        TensorChecks.floating(name, batched);
-        TensorChecks.size(name, batched, 2, features);
-        TensorChecks.readable(name, batched);
-        return batched;
+    private static Tensor batched(Tensor tensor) {
+        return tensor.rank() == 2 ? tensor.unsqueeze(0) : tensor;
     }
 
     /** (B, L, H·D) as (B, H, L, D). */
