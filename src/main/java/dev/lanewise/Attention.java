@@ -2,9 +2,11 @@ package dev.lanewise;
 
 import dev.lanewise.internal.kernel.AttentionProblem;
 import dev.lanewise.internal.kernel.AttentionScratch;
+import dev.lanewise.internal.kernel.PanelCrew;
 import dev.lanewise.internal.kernel.ReferenceAttention;
 import dev.lanewise.internal.memory.Scratch;
 import java.util.Objects;
+import java.util.concurrent.Executor;
 
 /**
  * Scaled dot-product attention: context = softmax(q·kᵀ·scale + bias and mask)·v (Vaswani et al., "Attention Is All You Need",
@@ -16,7 +18,7 @@ import java.util.Objects;
  *
  * <p>An operator is immutable and may be used by any number of threads at once, virtual ones too. A call allocates nothing once
  * warm, takes no lock and starts no thread; its scratch comes from a bounded pool inside the library. The same call gives the same
- * bits whatever the batch around it, the alignment and the number of earlier calls; another vector width or
+ * bits whatever the number of threads, the batch around it, the alignment and the number of earlier calls; another vector width or
  * another {@link Kernel} may give other bits.
  */
 public final class Attention {
@@ -79,14 +81,48 @@ public final class Attention {
      * @throws WrongThreadException if a tensor belongs to another thread
      */
     public void run(AttentionInputs inputs, AttentionOutputs outputs) {
+        run(inputs, outputs, null, 1);
+    }
+
+    /**
+     * The same on up to {@code threads} threads: the calling one, and others that the executor lends. The work is shared over batch rows, heads
+     * and blocks of queries; no more threads are asked for than the work is worth. Other threads change no bit of the outputs. The
+     * call works itself from the start and returns when nothing of it runs any more, so an executor that is slow or busy only costs speed.
+     * The {@link Kernel#SCALAR} and {@link Kernel#REFERENCE} kernels run on the calling thread alone.
+     *
+     * @param inputs the operands, none in memory that is confined to one thread
+     * @param outputs where the results go, likewise
+     * @param executor lends the other threads
+     * @param threads how many threads may work at once, the calling one included; at least 1
+     * @throws IllegalArgumentException if shapes, types or memory do not fit each other: the message names the argument, what it was
+     *         and what was wanted
+     * @throws IllegalStateException if an arena is closed
+     * @throws WrongThreadException if there is more than one thread and a tensor is confined to one
+     * @throws java.util.concurrent.RejectedExecutionException if the executor rejects a part; the outputs are then partly
+     *         written
+     */
+    public void run(AttentionInputs inputs, AttentionOutputs outputs, Executor executor, int threads) {
         Objects.requireNonNull(inputs, "inputs");
         Objects.requireNonNull(outputs, "outputs");
+        if (threads < 1) {
+            throw new IllegalArgumentException("threads: " + threads + ", wanted at least 1");
+        }
+        if (threads > 1) {
+            Objects.requireNonNull(executor, "executor");
+            AttentionBinding.checkShared(inputs, outputs);
+        }
         Scratch<AttentionScratch> scratch = AttentionScratch.POOL.acquire();
         AttentionProblem problem = scratch.state.problem;
         try {
             AttentionBinding.bind(this, inputs, outputs, problem);
             switch (kernel) {
-                case VECTOR -> scratch.state.vector().run(scratch);
+                case VECTOR -> {
+                    if (threads > 1) {
+                        PanelCrew.run(scratch, executor, threads);
+                    } else {
+                        scratch.state.vector().run(problem, scratch);
+                    }
+                }
                 case SCALAR -> scratch.state.scalar.run();
                 case REFERENCE -> ReferenceAttention.run(problem);
             }

@@ -22,6 +22,24 @@ final class AttentionBinding {
         BatchRowBinding.bind(attention, in, problem);
     }
 
+    /** Other threads than the calling one may use all memory of the call. */
+    static void checkShared(AttentionInputs in, AttentionOutputs out) {
+        TensorChecks.shared("q", in.q);
+        TensorChecks.shared("k", in.k);
+        TensorChecks.shared("v", in.v);
+        TensorChecks.shared("mask", in.mask);
+        TensorChecks.shared("positionBias", in.positionBias);
+        TensorChecks.shared("pastLengths", in.pastLengths);
+        TensorChecks.shared("keyLengths", in.keyLengths);
+        TensorChecks.shared("keyStarts", in.keyStarts);
+        TensorChecks.shared("queryBoundaries", in.queryBoundaries);
+        TensorChecks.shared("keyBoundaries", in.keyBoundaries);
+        TensorChecks.shared("context", out.context);
+        TensorChecks.shared("scores", out.scores);
+        TensorChecks.shared("weights", out.weights);
+        TensorChecks.shared("logSumExp", out.logSumExp);
+    }
+
     private static void checkOperands(AttentionInputs in, AttentionOutputs out) {
         int rank = in.q.rank();
         if (rank < 2 || rank > 4) {

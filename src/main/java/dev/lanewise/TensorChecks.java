@@ -4,6 +4,10 @@ import dev.lanewise.internal.memory.Overlap;
 
 /** Checks of one argument or two; each names the argument, what it was and what was wanted. */
 final class TensorChecks {
+    /** A thread that owns no arena. */
+    private static final Thread NOBODY = Thread.ofVirtual().unstarted(() -> {
+    });
+
     private TensorChecks() {
     }
 
@@ -65,6 +69,13 @@ final class TensorChecks {
         if (!tensor.segment().isAccessibleBy(Thread.currentThread())) {
             throw new WrongThreadException(
                     name + ": its arena is confined to another thread, wanted " + Thread.currentThread());
+        }
+    }
+
+    /** The memory is not confined to one thread; the tensor may be absent. */
+    static void shared(String name, Tensor tensor) {
+        if (tensor != null && !tensor.segment().isAccessibleBy(NOBODY)) {
+            throw new WrongThreadException(name + ": its arena is confined to one thread, wanted a shared one");
         }
     }
 

@@ -16,7 +16,7 @@ public final class AttentionScratch {
     /** The vector kernel, with its state; made on demand, for without the vector module it cannot be linked. */
     public VectorAttention vector() {
         if (vector == null) {
-            vector = new VectorAttention(problem);
+            vector = new VectorAttention();
         }
         return vector;
     }

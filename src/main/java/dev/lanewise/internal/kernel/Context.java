@@ -22,6 +22,15 @@ final class Context {
         }
     }
 
+    /** Multiplies {@code count} vectors by one value. */
+    static void multiply(MemorySegment scratch, long at, int count, float factor) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int i = 0; i < count; i++) {
+            long lane = at + (long) i * BYTES;
+            FloatVector.fromMemorySegment(F, memory, lane, ORDER).mul(factor).intoMemorySegment(memory, lane, ORDER);
+        }
+    }
+
     /**
      * The factors that end the softmax: 1 over the sum of weights, and 0 for queries that saw no key. A query that saw keys but has
      * a sum of 0 (all its scores −∞) gets ∞, and so NaN, as 0/0 is.

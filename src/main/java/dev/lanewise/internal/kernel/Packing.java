@@ -49,7 +49,7 @@ final class Packing {
             long from = b.at(0, 0, row) + column * b.columnStride;
             long target = at + row * width;
             if (b.rowStride == Float.BYTES && b.direct && columns == vectors * COUNT && rows % COUNT == 0) {
-                Transpose.run(b.segment, from, b.columnStride, columns, rows, to, target, width, 1, scratch, free);
+                Transpose.run(b.segment, from, b.columnStride, columns, rows, to, target, width, scratch, free);
             } else {
                 if (columns < vectors * COUNT) {
                     Context.fill(to, target, rows * vectors, 0);

@@ -14,6 +14,13 @@ final class RowStaging {
     /** Copies rows × columns elements, from the byte {@code from} of the operand on. */
     static void load(Operand operand, long from, int rows, int columns, MemorySegment scratch, long at, long rowBytes) {
         boolean copy = operand.type == ElementType.FLOAT32 && operand.columnStride == Float.BYTES;
+        long elementBytes = operand.type.bytes();
+        boolean even = operand.columnStride == elementBytes && operand.rowStride == columns * elementBytes
+                && rowBytes == (long) columns * Float.BYTES && (long) rows * columns < Integer.MAX_VALUE;
+        if (even && rows > 1) {
+            load(operand, from, 1, rows * columns, scratch, at, 0);
+            return;
+        }
         for (int r = 0; r < rows; r++) {
             long source = from + r * operand.rowStride;
             long target = at + r * rowBytes;

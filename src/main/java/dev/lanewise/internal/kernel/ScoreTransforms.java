@@ -125,6 +125,17 @@ final class ScoreTransforms {
                 .cast(F);
     }
 
+    /** Whether any of so many vectors of biases has a −∞. */
+    static boolean anyInfinite(MemorySegment scratch, long bias, int count) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        VectorMask<Float> any = F.maskAll(false);
+        for (int i = 0; i < count; i++) {
+            any = any.or(FloatVector.fromMemorySegment(F, memory, bias + (long) i * BYTES, ORDER)
+                    .compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
+        }
+        return any.anyTrue();
+    }
+
     /** The queries that an additive bias does not hide: those whose bias for the key is not −∞. */
     static long finite(MemorySegment scratch, long biasRow, int vectors) {
         MemorySegment memory = Lanes.requireNative(scratch);

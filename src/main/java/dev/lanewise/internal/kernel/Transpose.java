@@ -48,47 +48,72 @@ final class Transpose {
     }
 
     /**
-     * to[c, r] = from[r, c] · factor, for whole blocks only: rows and columns are rounded up, so both sides need the room. Rows are
-     * contiguous on both sides; strides are in bytes.
+     * to[c, r] = from[r, c], for whole blocks only: rows and columns are rounded up, so both sides need the room. Rows are contiguous on
+     * both sides; strides are in bytes.
      *
      * @param block the byte of {@link #BLOCK_BYTES} free bytes of scratch
      */
     static void run(MemorySegment from, long fromAt, long fromRow, int rows, int columns, MemorySegment to, long toAt,
-            long toRow, float factor, MemorySegment scratch, long block) {
+            long toRow, MemorySegment scratch, long block) {
         for (int r = 0; r < rows; r += COUNT) {
             for (int c = 0; c < columns; c += COUNT) {
-                block(from, fromAt + r * fromRow + c * 4L, fromRow, to, toAt + c * toRow + r * 4L, toRow, factor,
-                        scratch, block);
+                block(from, fromAt + r * fromRow + c * 4L, fromRow, to, toAt + c * toRow + r * 4L, toRow, scratch,
+                        block);
             }
         }
     }
 
     private static void block(MemorySegment from, long fromAt, long fromRow, MemorySegment to, long toAt, long toRow,
-            float factor, MemorySegment scratch, long block) {
+            MemorySegment scratch, long block) {
         if (COUNT == 16) {
-            stage(from, fromAt, fromRow, scratch, block, BLOCK_ROW, 8, XOR8, BIT8, factor);
-            stage(scratch, block, BLOCK_ROW, scratch, block, BLOCK_ROW, 4, XOR4, BIT4, 1);
-            stage(scratch, block, BLOCK_ROW, scratch, block, BLOCK_ROW, 2, XOR2, BIT2, 1);
+            twoStages(from, fromAt, fromRow, scratch, block, BLOCK_ROW, 4, XOR8, BIT8, XOR4, BIT4);
+            twoStages(scratch, block, BLOCK_ROW, to, toAt, toRow, 1, XOR2, BIT2, XOR1, BIT1);
         } else if (COUNT == 8) {
-            stage(from, fromAt, fromRow, scratch, block, BLOCK_ROW, 4, XOR4, BIT4, factor);
-            stage(scratch, block, BLOCK_ROW, scratch, block, BLOCK_ROW, 2, XOR2, BIT2, 1);
+            twoStages(from, fromAt, fromRow, scratch, block, BLOCK_ROW, 2, XOR4, BIT4, XOR2, BIT2);
+            oneStage(scratch, block, BLOCK_ROW, to, toAt, toRow);
         } else {
-            stage(from, fromAt, fromRow, scratch, block, BLOCK_ROW, 2, XOR2, BIT2, factor);
+            twoStages(from, fromAt, fromRow, to, toAt, toRow, 1, XOR2, BIT2, XOR1, BIT1);
         }
-        stage(scratch, block, BLOCK_ROW, to, toAt, toRow, 1, XOR1, BIT1, 1);
     }
 
-    private static void stage(MemorySegment from, long fromAt, long fromRow, MemorySegment to, long toAt, long toRow,
-            int distance, VectorShuffle<Float> xor, VectorMask<Float> bit, float factor) {
+    /** The stages of distance 2d and d, on four rows at a time. */
+    private static void twoStages(MemorySegment from, long fromAt, long fromRow, MemorySegment to, long toAt,
+            long toRow, int d,
+            VectorShuffle<Float> xorFar, VectorMask<Float> bitFar, VectorShuffle<Float> xorNear,
+            VectorMask<Float> bitNear) {
         MemorySegment source = Lanes.requireNative(from);
         MemorySegment target = Lanes.requireNative(to);
-        for (int pair = 0; pair < COUNT / 2; pair++) {
-            int r = pair + (pair & -distance);
-            FloatVector a = FloatVector.fromMemorySegment(F, source, fromAt + r * fromRow, ORDER).mul(factor);
-            FloatVector b = FloatVector.fromMemorySegment(F, source, fromAt + (r + distance) * fromRow, ORDER)
-                    .mul(factor);
-            a.blend(b.rearrange(xor), bit).intoMemorySegment(target, toAt + r * toRow, ORDER);
-            b.blend(a.rearrange(xor), bit.not()).intoMemorySegment(target, toAt + (r + distance) * toRow, ORDER);
+        VectorMask<Float> notFar = bitFar.not();
+        VectorMask<Float> notNear = bitNear.not();
+        for (int four = 0; four < COUNT / 4; four++) {
+            int r = (four & -d) * 4 + (four & d - 1);
+            long at = fromAt + r * fromRow;
+            FloatVector a = FloatVector.fromMemorySegment(F, source, at, ORDER);
+            FloatVector b = FloatVector.fromMemorySegment(F, source, at + d * fromRow, ORDER);
+            FloatVector c = FloatVector.fromMemorySegment(F, source, at + 2 * d * fromRow, ORDER);
+            FloatVector e = FloatVector.fromMemorySegment(F, source, at + 3 * d * fromRow, ORDER);
+            FloatVector ac = a.blend(c.rearrange(xorFar), bitFar);
+            FloatVector ca = c.blend(a.rearrange(xorFar), notFar);
+            FloatVector be = b.blend(e.rearrange(xorFar), bitFar);
+            FloatVector eb = e.blend(b.rearrange(xorFar), notFar);
+            long out = toAt + r * toRow;
+            ac.blend(be.rearrange(xorNear), bitNear).intoMemorySegment(target, out, ORDER);
+            be.blend(ac.rearrange(xorNear), notNear).intoMemorySegment(target, out + d * toRow, ORDER);
+            ca.blend(eb.rearrange(xorNear), bitNear).intoMemorySegment(target, out + 2 * d * toRow, ORDER);
+            eb.blend(ca.rearrange(xorNear), notNear).intoMemorySegment(target, out + 3 * d * toRow, ORDER);
+        }
+    }
+
+    /** The stage of distance 1. */
+    private static void oneStage(MemorySegment from, long fromAt, long fromRow, MemorySegment to, long toAt,
+            long toRow) {
+        MemorySegment source = Lanes.requireNative(from);
+        MemorySegment target = Lanes.requireNative(to);
+        for (int r = 0; r < COUNT; r += 2) {
+            FloatVector a = FloatVector.fromMemorySegment(F, source, fromAt + r * fromRow, ORDER);
+            FloatVector b = FloatVector.fromMemorySegment(F, source, fromAt + (r + 1) * fromRow, ORDER);
+            a.blend(b.rearrange(XOR1), BIT1).intoMemorySegment(target, toAt + r * toRow, ORDER);
+            b.blend(a.rearrange(XOR1), BIT1.not()).intoMemorySegment(target, toAt + (r + 1) * toRow, ORDER);
         }
     }
 }

@@ -19,8 +19,10 @@ public final class VectorAttention {
     /** Keys in a block: weights of 128 × 64 queries and the values they meet stay in the second-level cache. */
     private static final int KEYS = VisibleBits.MAX_KEYS;
 
-    private final AttentionProblem p;
-    private final RowBounds bounds;
+    private final RowBounds bounds = new RowBounds();
+    private AttentionProblem p;
+    /** The batch row that the bounds are those of. */
+    private long batchRow;
     private final VisibleBits visible = new VisibleBits();
 
     private MemorySegment scratch;
@@ -64,25 +66,53 @@ public final class VectorAttention {
     /** Where the tile's additive mask lies, and how: one bias a key, or a tile. */
     private boolean biasPerKey;
 
-    VectorAttention(AttentionProblem problem) {
-        p = problem;
-        bounds = problem.bounds;
+    /** Computes every output of a problem. */
+    public void run(AttentionProblem problem, Scratch<?> memory) {
+        begin(problem, memory);
+        long all = units(problem);
+        for (long unit = 0; unit < all; unit++) {
+            run(unit);
+        }
+        end();
     }
 
-    /** Computes every output of the problem. */
-    public void run(Scratch<?> memory) {
+    /** How many units of work a problem has: one a batch row, head and panel of queries. Some may be empty. */
+    static long units(AttentionProblem problem) {
+        return (long) problem.batch * problem.heads * panels(problem);
+    }
+
+    private static int panels(AttentionProblem problem) {
+        return (problem.queries + PANEL - 1) / PANEL;
+    }
+
+    /** Gets ready for units of a problem, which is only read: several threads may each run some of them, in any order. */
+    void begin(AttentionProblem problem, Scratch<?> memory) {
+        p = problem;
+        batchRow = -1;
         layOut();
         scratch = memory.memory(scratchBytes);
-        for (int b = 0; b < p.batch; b++) {
-            bounds.resolve(p, b);
-            for (head = 0; head < p.heads; head++) {
-                for (query = 0; query < bounds.queries; query += PANEL) {
-                    queries = Math.min(PANEL, bounds.queries - query);
-                    vectors = (queries + COUNT - 1) / COUNT;
-                    panel();
-                }
-            }
+    }
+
+    /** Runs one unit. The last panels of a head come first: in a causal call they are the longest. */
+    void run(long unit) {
+        int panels = panels(p);
+        long row = unit / panels / p.heads;
+        if (row != batchRow) {
+            bounds.resolve(p, (int) row);
+            batchRow = row;
         }
+        head = (int) (unit / panels % p.heads);
+        query = (int) (panels - 1 - unit % panels) * PANEL;
+        if (query < bounds.queries) {
+            queries = Math.min(PANEL, bounds.queries - query);
+            vectors = (queries + COUNT - 1) / COUNT;
+            panel();
+        }
+    }
+
+    /** Drops the references to the caller's memory. */
+    void end() {
+        p = null;
         scratch = null;
     }
 
@@ -135,14 +165,14 @@ public final class VectorAttention {
 
     private void loadQueries() {
         long from = p.q.at(bounds.batch, head, bounds.queryRow + (long) query);
-        loadTransposed(p.q, from, queries, vectors * COUNT, p.depth, panelAt, p.scale);
+        loadTransposed(p.q, from, queries, vectors * COUNT, p.depth, panelAt);
+        Context.multiply(scratch, panelAt, p.depth * vectors, p.scale);
     }
 
     /**
-     * Brings a rectangle of an operand into scratch as (columns × width), multiplied by a factor; rows from {@code rows} to
-     * {@code width} are 0.
+     * Brings a rectangle of an operand into scratch as (columns × width); rows from {@code rows} to {@code width} are 0.
      */
-    private void loadTransposed(Operand operand, long from, int rows, int width, int columns, long to, float factor) {
+    private void loadTransposed(Operand operand, long from, int rows, int width, int columns, long to) {
         MemorySegment source = operand.segment;
         long at = from;
         long rowBytes = operand.rowStride;
@@ -155,8 +185,7 @@ public final class VectorAttention {
             int floats = (int) (rowBytes / Float.BYTES);
             Context.fill(scratch, rowsAt + rows * rowBytes, (width - rows) * floats / COUNT, 0);
         }
-        Transpose.run(source, at, rowBytes, width, columns, scratch, to, panelBytes(), factor, scratch,
-                blockAt);
+        Transpose.run(source, at, rowBytes, width, columns, scratch, to, panelBytes(), scratch, blockAt);
     }
 
     /** One pass over all the keys that the panel sees: leaves maxima, sums and the transposed context. */
@@ -196,10 +225,15 @@ public final class VectorAttention {
         if (all && !p.mask.present()) {
             return true;
         }
+        boolean hides = p.booleanMask()
+                || p.additiveMask() && (biasPerKey || ScoreTransforms.anyInfinite(scratch, biasAt, keys * vectors));
+        if (all && !hides) {
+            return true;
+        }
         visible.structure(bounds, query, queries, key, keys);
         if (p.booleanMask()) {
             visible.applyMask(p, bounds, head, query, queries, key, keys);
-        } else if (p.additiveMask()) {
+        } else if (hides) {
             for (int j = 0; j < keys; j++) {
                 visible.and(j,
                         biasPerKey
@@ -224,7 +258,7 @@ public final class VectorAttention {
         if (biasPerKey) {
             RowStaging.load(p.mask, from, 1, keys, scratch, biasAt, 0);
         } else {
-            loadTransposed(p.mask, from, queries, vectors * COUNT, keys, biasAt, 1);
+            loadTransposed(p.mask, from, queries, vectors * COUNT, keys, biasAt);
         }
     }
 
@@ -310,12 +344,11 @@ public final class VectorAttention {
     private void storeTransposed(long from, int rows, Operand operand, long to) {
         boolean whole = queries == vectors * COUNT && rows % COUNT == 0;
         if (operand.direct && operand.columnStride == Float.BYTES && whole) {
-            Transpose.run(scratch, from, panelBytes(), rows, queries, operand.segment, to, operand.rowStride, 1,
-                    scratch,
+            Transpose.run(scratch, from, panelBytes(), rows, queries, operand.segment, to, operand.rowStride, scratch,
                     blockAt);
         } else {
             long rowBytes = (long) Transpose.padded(rows) * Float.BYTES;
-            Transpose.run(scratch, from, panelBytes(), rows, queries, scratch, rowsAt, rowBytes, 1, scratch, blockAt);
+            Transpose.run(scratch, from, panelBytes(), rows, queries, scratch, rowsAt, rowBytes, scratch, blockAt);
             RowStaging.store(scratch, rowsAt, rowBytes, queries, rows, operand, to);
         }
     }

@@ -1,8 +1,12 @@
 package dev.lanewise.internal.kernel;
 
+import dev.lanewise.internal.memory.Operand;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
+import java.util.Arrays;
+import jdk.incubator.vector.ByteVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Who sees what in one tile of scores: a word a key, whose bit r says whether query r of the panel sees the key. The words are made
@@ -13,11 +17,7 @@ final class VisibleBits {
     static final int MAX_KEYS = 128;
 
     private static final int WORD = Long.SIZE;
-    private static final ValueLayout.OfLong LITTLE_ENDIAN = ValueLayout.JAVA_LONG_UNALIGNED
-            .withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final long LOW_BITS = 0x7F7F7F7F7F7F7F7FL;
-    private static final long HIGH_BITS = ~LOW_BITS;
-    private static final long GATHER = 0x0102040810204080L;
+    private static final VectorSpecies<Byte> B = VectorSpecies.of(byte.class, Lanes.F.vectorShape());
 
     /** One word for each key of the tile. */
     final long[] words = new long[MAX_KEYS];
@@ -35,6 +35,10 @@ final class VisibleBits {
 
     /** Sets the words to what the structure of the call lets be seen. */
     void structure(RowBounds bounds, int query, int queries, int key, int keys) {
+        if (structureShowsAll(bounds, query, queries, key, keys)) {
+            Arrays.fill(words, 0, keys, all(queries));
+            return;
+        }
         for (int j = 0; j < keys; j++) {
             int from = bounds.firstQuery(key + j, query, queries);
             int to = bounds.endQuery(key + j, query, queries);
@@ -53,7 +57,7 @@ final class VisibleBits {
                         + (bounds.keyRow + key + j) * p.mask.columnStride, count);
             }
             if (!sameForAll) {
-                java.util.Arrays.fill(square, rows, WORD, 0);
+                Arrays.fill(square, rows, WORD, 0);
                 transpose(square);
             }
             for (int c = 0; c < count; c++) {
@@ -90,26 +94,24 @@ final class VisibleBits {
     private static long maskRow(AttentionProblem p, long at, int count) {
         MemorySegment mask = p.mask.segment;
         long stride = p.mask.columnStride;
-        long row = 0;
-        int c = 0;
-        if (stride == 1) {
-            for (; c + Byte.SIZE <= count; c += Byte.SIZE) {
-                row |= nonZeroBytes(mask.get(LITTLE_ENDIAN, at + c)) << c;
-            }
-        }
-        for (; c < count; c++) {
+        boolean vectors = stride == 1 && Operand.isNative(mask);
+        int whole = vectors ? count - count % B.length() : 0;
+        long row = vectors ? vectorBits(mask, at, whole) : 0;
+        for (int c = whole; c < count; c++) {
             row |= mask.get(ValueLayout.JAVA_BYTE, at + c * stride) != 0 ? 1L << c : 0;
         }
         return row;
     }
 
-    /**
-     * One bit for each byte that is not 0: adding 0x7F to the low seven bits carries into the eighth unless they are 0, and the
-     * product moves bit 8k + 7 to bit 56 + k.
-     */
-    private static long nonZeroBytes(long bytes) {
-        long high = ((bytes & LOW_BITS) + LOW_BITS | bytes) & HIGH_BITS;
-        return (high >>> 7) * GATHER >>> 56;
+    private static long vectorBits(MemorySegment mask, long at, int count) {
+        MemorySegment source = Lanes.requireNative(mask);
+        long row = 0;
+        for (int c = 0; c < count; c += B.length()) {
+            row |= ByteVector.fromMemorySegment(B, source, at + c, Lanes.ORDER)
+                    .compare(VectorOperators.NE, 0)
+                    .toLong() << c;
+        }
+        return row;
     }
 
     /** Transposes a square of 64 × 64 bits in place, by halves (Warren, Hacker's Delight, 7-3). */

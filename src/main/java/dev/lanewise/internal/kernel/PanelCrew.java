@@ -1,0 +1,135 @@
+package dev.lanewise.internal.kernel;
+
+import dev.lanewise.internal.memory.Scratch;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * One call on several threads: the calling one, and what an executor lends. Each takes the next unit until there is none, so a thread that
+ * starts late, or never, costs nothing but its share, and which thread runs a unit does not show in the result. The caller returns when
+ * nobody works any more; a helper that starts after that finds the crew closed.
+ */
+public final class PanelCrew implements Runnable {
+    /** Added to the number of helpers at work when the crew closes. */
+    private static final int CLOSED = Integer.MIN_VALUE;
+    /** Multiply-adds that are worth a helper: about 30 µs of work, some times what it takes to wake a thread. */
+    private static final double WORTH_A_HELPER = 2e6;
+
+    private final AttentionProblem problem;
+    private final long units;
+    private final Thread caller = Thread.currentThread();
+    private final AtomicLong next = new AtomicLong();
+    private final AtomicInteger helpers = new AtomicInteger();
+    private final AtomicReference<Throwable> failure = new AtomicReference<>();
+
+    private PanelCrew(AttentionProblem problem) {
+        this.problem = problem;
+        this.units = VectorAttention.units(problem);
+    }
+
+    /** Computes every output of the problem of a scratch on up to so many threads. */
+    public static void run(Scratch<AttentionScratch> scratch, Executor executor, int threads) {
+        PanelCrew crew = new PanelCrew(scratch.state.problem);
+        try {
+            for (int helper = crew.useful(threads) - 1; helper > 0; helper--) {
+                executor.execute(crew);
+            }
+            crew.work(scratch);
+        } catch (RejectedExecutionException rejected) {
+            crew.fail(new RejectedExecutionException(
+                    "executor: " + executor + " rejected a part of the call, wanted " + threads
+                            + " threads; the outputs are partly written",
+                    rejected));
+        } catch (RuntimeException | Error thrown) {
+            crew.fail(thrown);
+        } finally {
+            crew.close();
+        }
+        crew.throwFailure();
+    }
+
+    private int useful(int threads) {
+        double work = (double) problem.batch * problem.heads * problem.queries * problem.keys
+                * (problem.depth + problem.valueDepth);
+        return (int) Math.min(Math.min(threads, units), 1 + work / WORTH_A_HELPER);
+    }
+
+    @Override
+    public void run() {
+        if (!enter()) {
+            return;
+        }
+        Scratch<AttentionScratch> scratch = AttentionScratch.POOL.acquire();
+        try {
+            work(scratch);
+        } catch (RuntimeException | Error thrown) {
+            fail(thrown);
+        } finally {
+            AttentionScratch.POOL.release(scratch);
+            leave();
+        }
+    }
+
+    private void work(Scratch<AttentionScratch> scratch) {
+        VectorAttention kernel = scratch.state.vector();
+        kernel.begin(problem, scratch);
+        try {
+            for (long unit = next.getAndIncrement(); unit < units; unit = next.getAndIncrement()) {
+                kernel.run(unit);
+            }
+        } finally {
+            kernel.end();
+        }
+    }
+
+    /** Keeps the first failure, and leaves no unit for anybody. */
+    private void fail(Throwable thrown) {
+        failure.compareAndSet(null, thrown);
+        next.set(units);
+    }
+
+    private boolean enter() {
+        for (;;) {
+            int now = helpers.get();
+            if (now < 0) {
+                return false;
+            }
+            if (helpers.compareAndSet(now, now + 1)) {
+                return true;
+            }
+        }
+    }
+
+    private void leave() {
+        if (helpers.decrementAndGet() == CLOSED) {
+            LockSupport.unpark(caller);
+        }
+    }
+
+    /** Lets nobody else in, and waits for those who are; an interrupt does not shorten that, and is not lost. */
+    private void close() {
+        helpers.getAndAdd(CLOSED);
+        boolean interrupted = false;
+        while (helpers.get() != CLOSED) {
+            LockSupport.park(this);
+            interrupted |= Thread.interrupted();
+        }
+        if (interrupted) {
+            caller.interrupt();
+        }
+    }
+
+    private void throwFailure() {
+        Throwable thrown = failure.get();
+        if (thrown instanceof RuntimeException exception) {
+            throw exception;
+        }
+        if (thrown instanceof Error error) {
+            throw error;
+        }
+    }
+}
