@@ -4,6 +4,7 @@ import dev.lanewise.internal.kernel.MatMulProblem;
 import dev.lanewise.internal.kernel.ScalarMatMul;
 import dev.lanewise.internal.kernel.VectorMatMul;
 import dev.lanewise.internal.memory.Scratch;
+import java.lang.foreign.MemorySegment;
 
 /**
  * Matrix multiply: out = a·b + bias, with sums in float32. Operands may have any strides, so a transposed operand is
@@ -62,7 +63,7 @@ public final class MatMul {
         run(a, b.matrix, b.packed, b.rows, b.columns, bias, out);
     }
 
-    private static void run(Tensor a, Tensor b, java.lang.foreign.MemorySegment packed, int k, int n, Tensor bias,
+    private static void run(Tensor a, Tensor b, MemorySegment packed, int k, int n, Tensor bias,
             Tensor out) {
         checkMatrix("a", a);
         TensorChecks.rank("out", out, 2);

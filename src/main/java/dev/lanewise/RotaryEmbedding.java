@@ -2,6 +2,7 @@ package dev.lanewise;
 
 import dev.lanewise.internal.memory.Elements;
 import dev.lanewise.internal.memory.Overlap;
+import java.util.Objects;
 
 /**
  * Rotary position embedding (Su et al., RoFormer, 2021): the features of a query or key at position p, taken in pairs, are rotated by
@@ -61,7 +62,7 @@ public final class RotaryEmbedding {
             throw new IllegalArgumentException(
                     "positions: " + positions + ", wanted at least 1 and at most 2^31 / (rotated / 2)");
         }
-        return new RotaryEmbedding(rotated, java.util.Objects.requireNonNull(pairing, "pairing"), base, positions);
+        return new RotaryEmbedding(rotated, Objects.requireNonNull(pairing, "pairing"), base, positions);
     }
 
     /**

@@ -128,7 +128,7 @@ public final class VectorAttention {
         factorsAt = reserve(PANEL);
         rowsAt = reserve((long) longest * PANEL);
         blockAt = reserve(Transpose.BLOCK_BYTES / Float.BYTES);
-        biasAt = reserve(p.mask.present() || p.positionBias.present() ? (long) KEYS * PANEL : 0);
+        biasAt = reserve(p.additiveMask() ? (long) Transpose.padded(KEYS) * PANEL : 0);
         keysAt = reserve(p.k.direct ? 0 : (long) KEYS * p.depth);
         valuesAt = reserve(p.v.direct ? 0 : (long) KEYS * p.valueDepth);
     }

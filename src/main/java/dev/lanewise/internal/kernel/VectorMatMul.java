@@ -93,18 +93,12 @@ public final class VectorMatMul {
         long to = p.out.at(0, 0, row) + column * p.out.columnStride;
         long width = (long) vectors * BYTES;
         if (p.bias.present()) {
-            addBias(scratch, productAt, rows, vectors, biasAt);
+            ScoreTransforms.add(scratch, productAt, rows, vectors, biasAt, 0);
         }
         if (p.out.direct && p.out.columnStride == Float.BYTES && columns == vectors * COUNT) {
             copy(scratch, productAt, rows, vectors, p.out, to);
         } else {
             RowStaging.store(scratch, productAt, width, rows, columns, p.out, to);
-        }
-    }
-
-    private static void addBias(MemorySegment scratch, long productAt, int rows, int vectors, long biasAt) {
-        for (int r = 0; r < rows; r++) {
-            ScoreTransforms.add(scratch, productAt + (long) r * vectors * BYTES, 1, vectors, biasAt, 0);
         }
     }
 
