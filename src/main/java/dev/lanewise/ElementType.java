@@ -12,6 +12,8 @@ public enum ElementType {
     FLOAT16(2),
     /** A two's complement 32-bit integer; lengths and offsets. */
     INT32(4),
+    /** A two's complement byte that a scale goes with; storage of a key/value cache only. */
+    INT8(1),
     /** One byte an element; 0 is false, anything else is true. */
     BOOL(1);
 

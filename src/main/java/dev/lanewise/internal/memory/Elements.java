@@ -17,6 +17,7 @@ public final class Elements {
             case BFLOAT16 -> bfloat16ToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, offset));
             case FLOAT16 -> Float.float16ToFloat(segment.get(ValueLayout.JAVA_SHORT_UNALIGNED, offset));
             case INT32 -> segment.get(ValueLayout.JAVA_INT_UNALIGNED, offset);
+            case INT8 -> segment.get(ValueLayout.JAVA_BYTE, offset);
             case BOOL -> segment.get(ValueLayout.JAVA_BYTE, offset) != 0 ? 1 : 0;
         };
     }
@@ -29,6 +30,7 @@ public final class Elements {
             case BFLOAT16 -> segment.set(ValueLayout.JAVA_SHORT_UNALIGNED, offset, floatToBfloat16(value));
             case FLOAT16 -> segment.set(ValueLayout.JAVA_SHORT_UNALIGNED, offset, Float.floatToFloat16(value));
             case INT32 -> segment.set(ValueLayout.JAVA_INT_UNALIGNED, offset, (int) value);
+            case INT8 -> segment.set(ValueLayout.JAVA_BYTE, offset, (byte) value);
             case BOOL -> segment.set(ValueLayout.JAVA_BYTE, offset, (byte) (value != 0 ? 1 : 0));
         }
     }
