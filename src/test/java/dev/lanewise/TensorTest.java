@@ -251,7 +251,7 @@ class TensorTest {
             case BFLOAT16 -> bytes.putShort((short) 0x3F80).array();
             case FLOAT16 -> bytes.putShort((short) 0x3C00).array();
             case INT32 -> bytes.putInt(1).array();
-            case BOOL -> bytes.put((byte) 1).array();
+            case INT8, BOOL -> bytes.put((byte) 1).array();
         };
     }
 

@@ -41,6 +41,7 @@ final class OnlineSoftmax {
         return a.blend(b, b.compare(VectorOperators.GT, a));
     }
 
+    /** Four maxima that take turns, one call of each operation in the loop: see {@link #exponentiate}. */
     private static void raiseMax(MemorySegment scratch, long scores, long row, int keys, long max, long factor) {
         MemorySegment memory = Lanes.requireNative(scratch);
         FloatVector before = FloatVector.fromMemorySegment(F, memory, max, ORDER);
@@ -48,17 +49,13 @@ final class OnlineSoftmax {
         FloatVector m1 = before;
         FloatVector m2 = before;
         FloatVector m3 = before;
-        int j = 0;
         long at = scores;
-        for (; j + 3 < keys; j += 4) {
-            m0 = larger(m0, FloatVector.fromMemorySegment(F, memory, at, ORDER));
-            m1 = larger(m1, FloatVector.fromMemorySegment(F, memory, at + row, ORDER));
-            m2 = larger(m2, FloatVector.fromMemorySegment(F, memory, at + 2 * row, ORDER));
-            m3 = larger(m3, FloatVector.fromMemorySegment(F, memory, at + 3 * row, ORDER));
-            at += 4 * row;
-        }
-        for (; j < keys; j++) {
-            m0 = larger(m0, FloatVector.fromMemorySegment(F, memory, at, ORDER));
+        for (int j = 0; j < keys; j++) {
+            FloatVector m = larger(m3, FloatVector.fromMemorySegment(F, memory, at, ORDER));
+            m3 = m2;
+            m2 = m1;
+            m1 = m0;
+            m0 = m;
             at += row;
         }
         FloatVector top = larger(larger(m0, m1), larger(m2, m3));

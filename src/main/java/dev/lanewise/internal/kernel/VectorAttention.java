@@ -18,6 +18,8 @@ import java.lang.foreign.MemorySegment;
 public final class VectorAttention {
     /** Keys in a block: weights of 128 × 64 queries and the values they meet stay in the second-level cache. */
     private static final int KEYS = VisibleBits.MAX_KEYS;
+    /** More heads at a time would push their keys and values out of the second-level cache. */
+    private static final int HEADS_A_MASK = 2;
 
     private final RowBounds bounds = new RowBounds();
     private AttentionProblem p;
@@ -26,6 +28,11 @@ public final class VectorAttention {
     private final VisibleBits visible = new VisibleBits();
 
     private MemorySegment scratch;
+    /** Scratch of one head of the panel: the next four, each at a distance from where it starts. */
+    private long headBytes;
+    private long contextOffset;
+    private long maxOffset;
+    private long sumOffset;
     /** Transposed, scaled queries (D × panel). */
     private long panelAt;
     /** Scores, then weights (keys × panel). */
@@ -52,7 +59,9 @@ public final class VectorAttention {
     private long valuesAt;
     private long scratchBytes;
 
-    /** The panel at hand: head, first query, queries, and how many vectors they fill. */
+    /** The panel at hand: its heads and the one being worked on, first query, queries, and how many vectors they fill. */
+    private int firstHead;
+    private int heads;
     private int head;
     private int query;
     private int queries;
@@ -76,9 +85,19 @@ public final class VectorAttention {
         end();
     }
 
-    /** How many units of work a problem has: one a batch row, head and panel of queries. Some may be empty. */
+    /** How many units of work a problem has: one a batch row, group of heads and panel of queries. Some may be empty. */
     static long units(AttentionProblem problem) {
-        return (long) problem.batch * problem.heads * panels(problem);
+        return (long) problem.batch * headGroups(problem) * panels(problem);
+    }
+
+    private static int headGroups(AttentionProblem problem) {
+        int together = headsTogether(problem);
+        return (problem.heads + together - 1) / together;
+    }
+
+    /** Heads under one mask share the work that its tiles are. */
+    private static int headsTogether(AttentionProblem problem) {
+        return problem.mask.present() && problem.mask.headStride == 0 ? Math.min(HEADS_A_MASK, problem.heads) : 1;
     }
 
     private static int panels(AttentionProblem problem) {
@@ -96,12 +115,15 @@ public final class VectorAttention {
     /** Runs one unit. The last panels of a head come first: in a causal call they are the longest. */
     void run(long unit) {
         int panels = panels(p);
-        long row = unit / panels / p.heads;
+        int together = headsTogether(p);
+        int groups = headGroups(p);
+        long row = unit / panels / groups;
         if (row != batchRow) {
             bounds.resolve(p, (int) row);
             batchRow = row;
         }
-        head = (int) (unit / panels % p.heads);
+        firstHead = (int) (unit / panels % groups) * together;
+        heads = Math.min(together, p.heads - firstHead);
         query = (int) (panels - 1 - unit % panels) * PANEL;
         if (query < bounds.queries) {
             queries = Math.min(PANEL, bounds.queries - query);
@@ -119,12 +141,14 @@ public final class VectorAttention {
     private void layOut() {
         int longest = Transpose.padded(Math.max(Math.max(p.depth, p.valueDepth), KEYS));
         scratchBytes = 0;
-        panelAt = reserve((long) Transpose.padded(p.depth) * PANEL);
+        reserve((long) Transpose.padded(p.depth) * PANEL);
+        contextOffset = reserve((long) Transpose.padded(Tile.padded(p.valueDepth)) * PANEL);
+        maxOffset = reserve(PANEL);
+        sumOffset = reserve(PANEL);
+        headBytes = scratchBytes;
+        scratchBytes *= headsTogether(p);
         scoresAt = reserve((long) Transpose.padded(KEYS) * PANEL);
-        contextAt = reserve((long) Transpose.padded(Tile.padded(p.valueDepth)) * PANEL);
         productAt = reserve((long) Tile.padded(p.valueDepth) * PANEL);
-        maxAt = reserve(PANEL);
-        sumAt = reserve(PANEL);
         factorsAt = reserve(PANEL);
         rowsAt = reserve((long) longest * PANEL);
         blockAt = reserve(Transpose.BLOCK_BYTES / Float.BYTES);
@@ -145,22 +169,32 @@ public final class VectorAttention {
     }
 
     private void panel() {
-        loadQueries();
         careful = false;
-        mix();
-        boolean finite = finish();
-        if (!finite && partial) {
-            careful = true;
-            mix();
-            finish();
+        mix(0, heads);
+        for (int h = 0; h < heads; h++) {
+            select(h);
+            if (!finish() && partial) {
+                careful = true;
+                mix(h, h + 1);
+                finish();
+            }
+            storeContext();
+            if (p.logSumExp.present()) {
+                storeLogSumExp();
+            }
+            if (p.scores.present() || p.weights.present()) {
+                emit();
+            }
         }
-        storeContext();
-        if (p.logSumExp.present()) {
-            storeLogSumExp();
-        }
-        if (p.scores.present() || p.weights.present()) {
-            emit();
-        }
+    }
+
+    /** Turns to one of the panel's heads. */
+    private void select(int h) {
+        head = firstHead + h;
+        panelAt = h * headBytes;
+        contextAt = panelAt + contextOffset;
+        maxAt = panelAt + maxOffset;
+        sumAt = panelAt + sumOffset;
     }
 
     private void loadQueries() {
@@ -188,21 +222,25 @@ public final class VectorAttention {
         Transpose.run(source, at, rowBytes, width, columns, scratch, to, panelBytes(), scratch, blockAt);
     }
 
-    /** One pass over all the keys that the panel sees: leaves maxima, sums and the transposed context. */
-    private void mix() {
-        Context.fill(scratch, contextAt, Tile.padded(p.valueDepth) * vectors, 0);
-        Context.fill(scratch, maxAt, vectors, p.sinks == null ? Float.NEGATIVE_INFINITY : p.sinks[head]);
-        Context.fill(scratch, sumAt, vectors, p.sinks == null ? 0 : 1);
+    /** One pass over all the keys that the panel sees: leaves maxima, sums and the transposed context of some of its heads. */
+    private void mix(int from, int to) {
+        for (int h = from; h < to; h++) {
+            select(h);
+            loadQueries();
+            Context.fill(scratch, contextAt, Tile.padded(p.valueDepth) * vectors, 0);
+            Context.fill(scratch, maxAt, vectors, p.sinks == null ? Float.NEGATIVE_INFINITY : p.sinks[head]);
+            Context.fill(scratch, sumAt, vectors, p.sinks == null ? 0 : 1);
+        }
         seen = 0;
         partial = false;
         int first = bounds.first(query);
         int end = bounds.end(query + queries - 1L);
         for (int key = first; key < end; key += KEYS) {
-            block(key, Math.min(KEYS, end - key));
+            block(from, to, key, Math.min(KEYS, end - key));
         }
     }
 
-    private void block(int key, int keys) {
+    private void block(int from, int to, int key, int keys) {
         loadBias(key, keys);
         boolean all = see(key, keys);
         if (!all && visible.seen(keys) == 0) {
@@ -210,13 +248,16 @@ public final class VectorAttention {
         }
         seen |= all ? VisibleBits.all(queries) : visible.seen(keys);
         partial |= !all;
-        computeScores(bounds.keyRow + key, keys);
-        transform(key, keys);
-        if (!all) {
-            ScoreTransforms.hide(scratch, scoresAt, keys, vectors, visible.words);
+        for (int h = from; h < to; h++) {
+            select(h);
+            computeScores(bounds.keyRow + key, keys);
+            transform(key, keys);
+            if (!all) {
+                ScoreTransforms.hide(scratch, scoresAt, keys, vectors, visible.words);
+            }
+            OnlineSoftmax.update(scratch, scoresAt, keys, vectors, maxAt, sumAt, factorsAt);
+            addValues(bounds.keyRow + key, keys, all);
         }
-        OnlineSoftmax.update(scratch, scoresAt, keys, vectors, maxAt, sumAt, factorsAt);
-        addValues(bounds.keyRow + key, keys, all);
     }
 
     /** Decides who sees what in a tile; true if everybody sees everything, otherwise {@link #visible} has the words. */

@@ -50,12 +50,11 @@ final class VisibleBits {
     void applyMask(AttentionProblem p, RowBounds bounds, int head, int query, int queries, int key, int keys) {
         boolean sameForAll = p.mask.rowStride == 0;
         int rows = sameForAll ? 1 : queries;
+        long at = p.mask.at(bounds.batch, head, bounds.queryRow + (long) query)
+                + (bounds.keyRow + (long) key) * p.mask.columnStride;
         for (int j = 0; j < keys; j += WORD) {
             int count = Math.min(WORD, keys - j);
-            for (int r = 0; r < rows; r++) {
-                square[r] = maskRow(p, p.mask.at(bounds.batch, head, bounds.queryRow + query + r)
-                        + (bounds.keyRow + key + j) * p.mask.columnStride, count);
-            }
+            maskRows(p.mask, at + j * p.mask.columnStride, rows, count);
             if (!sameForAll) {
                 Arrays.fill(square, rows, WORD, 0);
                 transpose(square);
@@ -90,28 +89,37 @@ final class VisibleBits {
         return seen;
     }
 
-    /** The booleans of up to 64 keys for one query as bits, the first key lowest. */
-    private static long maskRow(AttentionProblem p, long at, int count) {
-        MemorySegment mask = p.mask.segment;
-        long stride = p.mask.columnStride;
-        boolean vectors = stride == 1 && Operand.isNative(mask);
-        int whole = vectors ? count - count % B.length() : 0;
-        long row = vectors ? vectorBits(mask, at, whole) : 0;
-        for (int c = whole; c < count; c++) {
-            row |= mask.get(ValueLayout.JAVA_BYTE, at + c * stride) != 0 ? 1L << c : 0;
+    /** The booleans of up to 64 keys as bits, the first key lowest, a word of {@link #square} a query. */
+    private void maskRows(Operand mask, long at, int rows, int count) {
+        int whole = 0;
+        if (mask.columnStride == 1 && Operand.isNative(mask.segment)) {
+            whole = count - count % B.length();
+            vectorBits(mask.segment, at, mask.rowStride, rows, whole, square);
+        } else {
+            Arrays.fill(square, 0, rows, 0);
         }
-        return row;
+        for (int r = 0; r < rows; r++) {
+            for (int c = whole; c < count; c++) {
+                boolean shown = mask.segment.get(ValueLayout.JAVA_BYTE,
+                        at + r * mask.rowStride + c * mask.columnStride) != 0;
+                square[r] |= shown ? 1L << c : 0;
+            }
+        }
     }
 
-    private static long vectorBits(MemorySegment mask, long at, int count) {
+    /** One loop over all rows, so that the loads of many, each a cache miss, are under way at once. */
+    private static void vectorBits(MemorySegment mask, long at, long rowBytes, int rows, int count, long[] square) {
         MemorySegment source = Lanes.requireNative(mask);
-        long row = 0;
-        for (int c = 0; c < count; c += B.length()) {
-            row |= ByteVector.fromMemorySegment(B, source, at + c, Lanes.ORDER)
-                    .compare(VectorOperators.NE, 0)
-                    .toLong() << c;
+        for (int r = 0; r < rows; r++) {
+            long row = 0;
+            for (int c = 0; c < count; c += B.length()) {
+                row |= ByteVector.fromMemorySegment(B, source, at + c, Lanes.ORDER)
+                        .compare(VectorOperators.NE, 0)
+                        .toLong() << c;
+            }
+            square[r] = row;
+            at += rowBytes;
         }
-        return row;
     }
 
     /** Transposes a square of 64 × 64 bits in place, by halves (Warren, Hacker's Delight, 7-3). */
