@@ -15,7 +15,8 @@ final class Tile4x3 {
     }
 
     /** out = a·panel. */
-    static void multiply(MemorySegment a, long a0, long a1, long a2, long a3, long step, int depth, MemorySegment b,
+    static void multiply(MemorySegment a, long a0, long row1, long row2, long row3, long step, int depth,
+            MemorySegment b,
             long panel, long panelStep, MemorySegment c, long out, long outStep) {
         a = requireNative(a);
         b = requireNative(b);
@@ -40,80 +41,20 @@ final class Tile4x3 {
             c00 = x0.fma(b0, c00);
             c01 = x0.fma(b1, c01);
             c02 = x0.fma(b2, c02);
-            FloatVector x1 = FloatVector.broadcast(F, a.get(FLOAT, a1));
+            FloatVector x1 = FloatVector.broadcast(F, a.get(FLOAT, a0 + row1));
             c10 = x1.fma(b0, c10);
             c11 = x1.fma(b1, c11);
             c12 = x1.fma(b2, c12);
-            FloatVector x2 = FloatVector.broadcast(F, a.get(FLOAT, a2));
+            FloatVector x2 = FloatVector.broadcast(F, a.get(FLOAT, a0 + row2));
             c20 = x2.fma(b0, c20);
             c21 = x2.fma(b1, c21);
             c22 = x2.fma(b2, c22);
-            FloatVector x3 = FloatVector.broadcast(F, a.get(FLOAT, a3));
+            FloatVector x3 = FloatVector.broadcast(F, a.get(FLOAT, a0 + row3));
             c30 = x3.fma(b0, c30);
             c31 = x3.fma(b1, c31);
             c32 = x3.fma(b2, c32);
             a0 += step;
-            a1 += step;
-            a2 += step;
-            a3 += step;
             panel += panelStep;
-        }
-        c00.intoMemorySegment(c, out, ORDER);
-        c01.intoMemorySegment(c, out + BYTES, ORDER);
-        c02.intoMemorySegment(c, out + 2 * BYTES, ORDER);
-        out += outStep;
-        c10.intoMemorySegment(c, out, ORDER);
-        c11.intoMemorySegment(c, out + BYTES, ORDER);
-        c12.intoMemorySegment(c, out + 2 * BYTES, ORDER);
-        out += outStep;
-        c20.intoMemorySegment(c, out, ORDER);
-        c21.intoMemorySegment(c, out + BYTES, ORDER);
-        c22.intoMemorySegment(c, out + 2 * BYTES, ORDER);
-        out += outStep;
-        c30.intoMemorySegment(c, out, ORDER);
-        c31.intoMemorySegment(c, out + BYTES, ORDER);
-        c32.intoMemorySegment(c, out + 2 * BYTES, ORDER);
-    }
-
-    /** out = a·panel, where the rows of a are contiguous and those of the panel follow each other without a gap. */
-    static void multiplyDense(MemorySegment a, long a0, long a1, long a2, long a3, int depth, MemorySegment b,
-            long panel,
-            MemorySegment c, long out, long outStep) {
-        a = requireNative(a);
-        b = requireNative(b);
-        c = requireNative(c);
-        FloatVector c00 = FloatVector.zero(F);
-        FloatVector c01 = FloatVector.zero(F);
-        FloatVector c02 = FloatVector.zero(F);
-        FloatVector c10 = FloatVector.zero(F);
-        FloatVector c11 = FloatVector.zero(F);
-        FloatVector c12 = FloatVector.zero(F);
-        FloatVector c20 = FloatVector.zero(F);
-        FloatVector c21 = FloatVector.zero(F);
-        FloatVector c22 = FloatVector.zero(F);
-        FloatVector c30 = FloatVector.zero(F);
-        FloatVector c31 = FloatVector.zero(F);
-        FloatVector c32 = FloatVector.zero(F);
-        for (long p = 0; p < depth; p++) {
-            FloatVector b0 = FloatVector.fromMemorySegment(F, b, panel + p * 3 * BYTES, ORDER);
-            FloatVector b1 = FloatVector.fromMemorySegment(F, b, panel + p * 3 * BYTES + BYTES, ORDER);
-            FloatVector b2 = FloatVector.fromMemorySegment(F, b, panel + p * 3 * BYTES + 2 * BYTES, ORDER);
-            FloatVector x0 = FloatVector.broadcast(F, a.get(FLOAT, a0 + 4 * p));
-            c00 = x0.fma(b0, c00);
-            c01 = x0.fma(b1, c01);
-            c02 = x0.fma(b2, c02);
-            FloatVector x1 = FloatVector.broadcast(F, a.get(FLOAT, a1 + 4 * p));
-            c10 = x1.fma(b0, c10);
-            c11 = x1.fma(b1, c11);
-            c12 = x1.fma(b2, c12);
-            FloatVector x2 = FloatVector.broadcast(F, a.get(FLOAT, a2 + 4 * p));
-            c20 = x2.fma(b0, c20);
-            c21 = x2.fma(b1, c21);
-            c22 = x2.fma(b2, c22);
-            FloatVector x3 = FloatVector.broadcast(F, a.get(FLOAT, a3 + 4 * p));
-            c30 = x3.fma(b0, c30);
-            c31 = x3.fma(b1, c31);
-            c32 = x3.fma(b2, c32);
         }
         c00.intoMemorySegment(c, out, ORDER);
         c01.intoMemorySegment(c, out + BYTES, ORDER);
