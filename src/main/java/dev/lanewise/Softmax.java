@@ -42,11 +42,10 @@ public final class Softmax {
             from.set(in, false);
             to.set(out, false);
             int columns = (int) in.size(1);
-            boolean vector = RuntimeInfo.current().kernel() == Kernel.VECTOR;
-            for (int row = 0; row < in.size(0); row++) {
-                if (vector) {
-                    VectorSoftmax.run(from, to, from.at(0, 0, row), to.at(0, 0, row), columns, scratch);
-                } else {
+            if (RuntimeInfo.current().kernel() == Kernel.VECTOR && columns > 0) {
+                VectorSoftmax.run(from, to, Math.toIntExact(in.size(0)), columns, scratch);
+            } else {
+                for (int row = 0; row < in.size(0); row++) {
                     ScalarSoftmax.run(from, to, from.at(0, 0, row), to.at(0, 0, row), columns);
                 }
             }

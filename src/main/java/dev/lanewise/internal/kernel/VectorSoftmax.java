@@ -12,72 +12,83 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * The softmax of a row of float32: maximum, exponentials and their sum, division. Lanes lie along the row. Its last, incomplete vector is
- * done in scratch, filled up with −∞, whose weight is 0.
+ * The softmax of rows of float32: maximum, exponentials and their sum, division. Lanes lie along the row. What does not fill a vector comes
+ * first, in scratch, filled up with −∞, whose weight is 0.
  */
 public final class VectorSoftmax {
-    /** Scratch: the tail vector, the running maximum, the running sum, and the row if it cannot be done in place. */
-    private static final long TAIL = 0;
-    private static final long MAX = BYTES;
-    private static final long SUM = 2L * BYTES;
-    private static final long ROW = 3L * BYTES;
+    /** Scratch: the vector that is not full, then the row if it cannot be done in place. */
+    private static final long HEAD = 0;
+    private static final long ROW = BYTES;
 
     private VectorSoftmax() {
     }
 
-    /** One row from one operand to the other; they may be the same. */
-    public static void run(Operand in, Operand out, long from, long to, int columns, Scratch<?> memory) {
+    /** All rows from one operand to the other; they may be the same. */
+    public static void run(Operand in, Operand out, int rows, int columns, Scratch<?> memory) {
         boolean direct = in.direct && out.direct && in.columnStride == Float.BYTES && out.columnStride == Float.BYTES;
         MemorySegment scratch = memory.memory(ROW + (direct ? 0 : (long) columns * Float.BYTES));
-        if (direct) {
-            row(in.segment, from, out.segment, to, columns, scratch);
-        } else {
-            RowStaging.load(in, from, 1, columns, scratch, ROW, 0);
-            row(scratch, ROW, scratch, ROW, columns, scratch);
-            RowStaging.store(scratch, ROW, 0, 1, columns, out, to);
+        for (int row = 0; row < rows; row++) {
+            long from = in.at(0, 0, row);
+            long to = out.at(0, 0, row);
+            if (direct) {
+                row(in.segment, from, out.segment, to, columns, scratch);
+            } else {
+                RowStaging.load(in, from, 1, columns, scratch, ROW, 0);
+                row(scratch, ROW, scratch, ROW, columns, scratch);
+                RowStaging.store(scratch, ROW, 0, 1, columns, out, to);
+            }
         }
     }
 
     private static void row(MemorySegment in, long from, MemorySegment out, long to, int columns,
             MemorySegment scratch) {
         int vectors = columns / COUNT;
-        long whole = (long) vectors * BYTES;
-        long tail = (long) columns * Float.BYTES - whole;
-        Context.fill(scratch, TAIL, 2, Float.NEGATIVE_INFINITY);
-        Context.fill(scratch, SUM, 1, 0);
-        MemorySegment.copy(in, from + whole, scratch, TAIL, tail);
-        raiseMax(in, from, vectors, scratch);
-        raiseMax(scratch, TAIL, 1, scratch);
-        float max = FloatVector.fromMemorySegment(F, scratch, MAX, ORDER).reduceLanes(VectorOperators.MAX);
-        exponentiate(in, from, out, to, vectors, max, scratch);
-        exponentiate(scratch, TAIL, scratch, TAIL, 1, max, scratch);
-        float sum = FloatVector.fromMemorySegment(F, scratch, SUM, ORDER).reduceLanes(VectorOperators.ADD);
-        scale(out, to, vectors, 1 / sum);
-        scale(scratch, TAIL, 1, 1 / sum);
-        MemorySegment.copy(scratch, TAIL, out, to + whole, tail);
-    }
-
-    private static void raiseMax(MemorySegment in, long from, int vectors, MemorySegment scratch) {
-        MemorySegment source = Lanes.requireNative(in);
-        MemorySegment memory = Lanes.requireNative(scratch);
-        FloatVector m0 = FloatVector.fromMemorySegment(F, memory, MAX, ORDER);
-        FloatVector m1 = m0;
-        for (int i = 0; i < vectors; i++) {
-            FloatVector m = OnlineSoftmax.larger(m1,
-                    FloatVector.fromMemorySegment(F, source, from + (long) i * BYTES, ORDER));
-            m1 = m0;
-            m0 = m;
+        long head = (long) (columns % COUNT) * Float.BYTES;
+        float max = max(in, from + head, vectors);
+        if (head > 0) {
+            Context.fill(scratch, HEAD, 1, Float.NEGATIVE_INFINITY);
+            MemorySegment.copy(in, from, scratch, HEAD, head);
+            max = larger(max(scratch, HEAD, 1), max);
         }
-        OnlineSoftmax.larger(m0, m1).intoMemorySegment(memory, MAX, ORDER);
+        float sum = exponentiate(in, from + head, out, to + head, vectors, max);
+        if (head > 0) {
+            sum += exponentiate(scratch, HEAD, scratch, HEAD, 1, max);
+            scale(scratch, HEAD, 1, 1 / sum);
+            MemorySegment.copy(scratch, HEAD, out, to, head);
+        }
+        scale(out, to + head, vectors, 1 / sum);
     }
 
-    private static void exponentiate(MemorySegment in, long from, MemorySegment out, long to, int vectors, float max,
-            MemorySegment scratch) {
+    private static float larger(float a, float b) {
+        return a > b ? a : b;
+    }
+
+    private static float max(MemorySegment in, long from, int vectors) {
+        MemorySegment source = Lanes.requireNative(in);
+        FloatVector m0 = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
+        FloatVector m1 = m0;
+        FloatVector m2 = m0;
+        FloatVector m3 = m0;
+        int i = 0;
+        for (; i + 3 < vectors; i += 4) {
+            long at = from + (long) i * BYTES;
+            m0 = OnlineSoftmax.larger(m0, FloatVector.fromMemorySegment(F, source, at, ORDER));
+            m1 = OnlineSoftmax.larger(m1, FloatVector.fromMemorySegment(F, source, at + BYTES, ORDER));
+            m2 = OnlineSoftmax.larger(m2, FloatVector.fromMemorySegment(F, source, at + 2 * BYTES, ORDER));
+            m3 = OnlineSoftmax.larger(m3, FloatVector.fromMemorySegment(F, source, at + 3 * BYTES, ORDER));
+        }
+        for (; i < vectors; i++) {
+            m0 = OnlineSoftmax.larger(m0, FloatVector.fromMemorySegment(F, source, from + (long) i * BYTES, ORDER));
+        }
+        return OnlineSoftmax.larger(OnlineSoftmax.larger(m0, m1), OnlineSoftmax.larger(m2, m3))
+                .reduceLanes(VectorOperators.MAX);
+    }
+
+    private static float exponentiate(MemorySegment in, long from, MemorySegment out, long to, int vectors, float max) {
         MemorySegment source = Lanes.requireNative(in);
         MemorySegment target = Lanes.requireNative(out);
-        MemorySegment memory = Lanes.requireNative(scratch);
-        FloatVector s0 = FloatVector.fromMemorySegment(F, memory, SUM, ORDER);
-        FloatVector s1 = FloatVector.zero(F);
+        FloatVector s0 = FloatVector.zero(F);
+        FloatVector s1 = s0;
         for (int i = 0; i < vectors; i++) {
             FloatVector weight = Exp
                     .of(FloatVector.fromMemorySegment(F, source, from + (long) i * BYTES, ORDER).sub(max));
@@ -86,7 +97,7 @@ public final class VectorSoftmax {
             s1 = s0;
             s0 = s;
         }
-        s0.add(s1).intoMemorySegment(memory, SUM, ORDER);
+        return s0.add(s1).reduceLanes(VectorOperators.ADD);
     }
 
     private static void scale(MemorySegment out, long to, int vectors, float factor) {
