@@ -36,6 +36,45 @@ class MatMulTest {
         }
     }
 
+    /** One to three rows have kernels of their own; more than a thousand terms are summed in blocks. */
+    @Property(tries = 60, edgeCases = EdgeCasesMode.NONE)
+    void fewRowsAndLongSums(@ForAll @IntRange(min = 1, max = 7) int m, @ForAll @IntRange(min = 1, max = 150) int n,
+            @ForAll @IntRange(max = 2600) int k, @ForAll Layout.Order a, @ForAll Layout.Order b,
+            @ForAll Layout.Order out,
+            @ForAll boolean biased, @ForAll long seed) {
+        try (Arena arena = Arena.ofConfined()) {
+            Random random = new Random(seed);
+            Tensor ta = matrix(
+                    new Layout(a, Layout.Place.NATIVE, ElementType.FLOAT32).normal(arena, random, 1, 1, 1, m, k));
+            Tensor tb = matrix(
+                    new Layout(b, Layout.Place.NATIVE, ElementType.FLOAT32).normal(arena, random, 1, 1, 1, k, n));
+            Tensor bias = biased ? matrix(Layout.PLAIN.normal(arena, random, 1, 1, 1, 1, n)).select(0, 0) : null;
+            Tensor result = matrix(
+                    new Layout(out, Layout.Place.NATIVE, ElementType.FLOAT32).allocate(arena, 1, 1, m, n));
+            MatMul.multiply(ta, tb, bias, result);
+            check(ta, tb, bias, result);
+            Tensor again = matrix(Layout.PLAIN.allocate(arena, 1, 1, m, n));
+            MatMul.multiply(ta, PackedMatrix.of(arena, tb), bias, again);
+            check(ta, tb, bias, again);
+        }
+    }
+
+    /** More rows than read b in place. */
+    @Example
+    void manyRowsWithAPackedPanel() {
+        for (Layout.Order order : Layout.Order.values()) {
+            try (Arena arena = Arena.ofConfined()) {
+                Random random = new Random(1);
+                Layout layout = new Layout(order, Layout.Place.NATIVE, ElementType.FLOAT32);
+                Tensor a = matrix(layout.normal(arena, random, 1, 1, 1, 261, 37));
+                Tensor b = matrix(layout.normal(arena, random, 1, 1, 1, 37, 139));
+                Tensor out = matrix(Layout.PLAIN.allocate(arena, 1, 1, 261, 139));
+                MatMul.multiply(a, b, out);
+                check(a, b, null, out);
+            }
+        }
+    }
+
     @Example
     void multipliesByTheTransposeOfAView() {
         try (Arena arena = Arena.ofConfined()) {

@@ -26,6 +26,19 @@ public final class MatMulProblem {
     /** Columns of a, rows of b. */
     public int k;
 
+    /** The working memory of the vector kernel, and where in it things lie. */
+    MemorySegment scratch;
+    /** Rows × panel, one block of the result. */
+    long productAt;
+    /** The bias as float32. */
+    long biasAt;
+    /** For the transposition. */
+    long freeAt;
+    /** A panel of b. */
+    long panelAt;
+    /** Rows of a. */
+    long rowsAt;
+
     /** Drops every reference to the caller's memory. */
     public void clear() {
         a.clear();
@@ -33,5 +46,6 @@ public final class MatMulProblem {
         bias.clear();
         out.clear();
         packed = null;
+        scratch = null;
     }
 }

@@ -8,19 +8,22 @@ import static dev.lanewise.internal.kernel.Lanes.PANEL;
 
 import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Scratch;
+import dev.lanewise.internal.plan.MatMulBlocks;
+import dev.lanewise.internal.plan.StartUp;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * The matrix multiply: one panel of b's columns after another, packed unless there are too few rows of a to pay for that, against
- * blocks of a's rows. The sum over k runs in one go, in order, so the block sizes do not show in the result.
+ * The matrix multiply: one panel of b's columns after another, packed unless there are too few rows of a to pay for that, against the
+ * rows of a. The sum over k runs in order within blocks whose size the machine decides, so the other sizes do not show in the result.
  */
 public final class VectorMatMul {
-    /** Rows of a that meet a panel at a time: a block of results stays in the first-level cache. */
+    /** Rows that are computed in scratch at a time, where the output cannot be written to directly. */
     private static final int ROWS = 64;
     /** Up to so many rows of a read b where it lies: packing reads and writes it once more. */
-    private static final int UNPACKED_ROWS = 8;
+    private static final int UNPACKED_ROWS = 256;
+    private static final MatMulBlocks BLOCKS = MatMulBlocks.of(StartUp.CHOICE.facts(), PANEL);
 
     private VectorMatMul() {
     }
@@ -29,9 +32,9 @@ public final class VectorMatMul {
     public static MemorySegment pack(Arena arena, Operand b, int k, int n) {
         MemorySegment packed = arena.allocate(Math.max(1, Packing.bytes(k, n)), 64);
         try (Arena temporary = Arena.ofConfined()) {
-            MemorySegment scratch = temporary.allocate(Packing.scratchBytes(k), 64);
+            MemorySegment scratch = temporary.allocate(Packing.scratchBytes(), 64);
             for (int column = 0; column < n; column += PANEL) {
-                Packing.pack(b, k, n, column, packed, Packing.offset(k, column), scratch, 0);
+                Packing.pack(b, 0, k, n, column, packed, Packing.offset(k, column), scratch, 0);
             }
         }
         return packed;
@@ -39,76 +42,123 @@ public final class VectorMatMul {
 
     /** Computes the product. */
     public static void run(MatMulProblem p, Scratch<?> memory) {
+        boolean staged = !p.a.direct || p.a.columnStride != Float.BYTES && p.k > 1 && p.n > PANEL;
+        int together = staged ? Math.min(p.m, Math.max(ROWS, BLOCKS.stagedFloats() / Math.max(1, p.k))) : p.m;
+        p.productAt = 0;
+        p.biasAt = p.productAt + (long) ROWS * PANEL * Float.BYTES;
+        p.freeAt = p.biasAt + (p.bias.present() ? (long) (p.n + COUNT) * Float.BYTES : 0);
+        p.panelAt = p.freeAt + Packing.scratchBytes();
+        p.rowsAt = p.panelAt + (p.packed == null ? (long) p.k * PANEL * Float.BYTES : 0);
+        p.scratch = memory.memory(p.rowsAt + (staged ? (long) Transpose.padded(together) * p.k * Float.BYTES : 0));
+        if (p.bias.present()) {
+            RowStaging.load(p.bias, p.bias.base, 1, p.n, p.scratch, p.biasAt, 0);
+        }
+        if (SkinnyMatMul.fits(p)) {
+            SkinnyMatMul.run(p);
+            return;
+        }
+        for (int row = 0; row < p.m; row += together) {
+            int rows = Math.min(together, p.m - row);
+            MemorySegment a = p.a.segment;
+            long from = p.a.at(0, 0, row);
+            if (staged) {
+                stage(p, from, rows);
+                rows(p, p.scratch, p.rowsAt, (long) p.k * Float.BYTES, Float.BYTES, row, rows);
+            } else {
+                rows(p, a, from, p.a.rowStride, p.a.columnStride, row, rows);
+            }
+        }
+    }
+
+    private static void stage(MatMulProblem p, long from, int rows) {
         long rowBytes = (long) p.k * Float.BYTES;
-        long panelAt = 0;
-        long productAt = panelAt + (p.packed == null ? (long) p.k * PANEL * Float.BYTES : 0);
-        long rowsAt = productAt + (long) ROWS * PANEL * Float.BYTES;
-        long biasAt = rowsAt + (p.a.direct ? 0 : ROWS * rowBytes);
-        long freeAt = biasAt + (long) PANEL * Float.BYTES;
-        MemorySegment scratch = memory.memory(freeAt + Packing.scratchBytes(p.k));
-        boolean inPlace = p.packed == null && p.m <= UNPACKED_ROWS && p.b.direct && p.b.columnStride == Float.BYTES;
+        int wholeRows = rows / COUNT * COUNT;
+        int wholeColumns = p.k / COUNT * COUNT;
+        int done = 0;
+        if (p.a.direct && p.a.rowStride == Float.BYTES && wholeColumns == p.k) {
+            Transpose.run(p.a.segment, from, p.a.columnStride, p.k, wholeRows, p.scratch, p.rowsAt, rowBytes, p.scratch,
+                    p.freeAt);
+            done = wholeRows;
+        }
+        RowStaging.load(p.a, from + done * p.a.rowStride, rows - done, p.k, p.scratch, p.rowsAt + done * rowBytes,
+                rowBytes);
+    }
+
+    private static void rows(MatMulProblem p, MemorySegment a, long from, long aRow, long aStep, int row, int rows) {
         for (int column = 0; column < p.n; column += PANEL) {
             int vectors = Packing.vectors(p.n, column);
-            int columns = Math.min(vectors * COUNT, p.n - column);
-            long width = (long) vectors * BYTES;
-            MemorySegment b = p.packed == null ? scratch : p.packed;
-            long panel = p.packed == null ? panelAt : Packing.offset(p.k, column);
-            long panelRow = width;
-            if (inPlace && columns == vectors * COUNT) {
-                b = p.b.segment;
-                panel = p.b.at(0, 0, 0) + column * p.b.columnStride;
-                panelRow = p.b.rowStride;
-            } else if (p.packed == null) {
-                Packing.pack(p.b, p.k, p.n, column, scratch, panelAt, scratch, freeAt);
-            }
-            loadBias(p, column, columns, scratch, biasAt);
-            for (int row = 0; row < p.m; row += ROWS) {
-                int rows = Math.min(ROWS, p.m - row);
-                MemorySegment a = p.a.segment;
-                long aAt = p.a.at(0, 0, row);
-                long aRow = p.a.rowStride;
-                long aStep = p.a.columnStride;
-                if (!p.a.direct) {
-                    RowStaging.load(p.a, aAt, rows, p.k, scratch, rowsAt, rowBytes);
-                    a = scratch;
-                    aAt = rowsAt;
-                    aRow = rowBytes;
-                    aStep = Float.BYTES;
-                }
-                Tile.multiply(a, aAt, aRow, aStep, rows, p.k, b, panel, panelRow, vectors, scratch, productAt, width);
-                store(p, row, rows, column, columns, vectors, scratch, productAt, biasAt);
+            int start = Packing.start(p.n, column);
+            boolean whole = start + vectors * COUNT <= p.n;
+            if (whole && p.out.direct && (p.out.columnStride == Float.BYTES)) {
+                int first = 0;
+                do {
+                    int depth = Math.min(BLOCKS.inner(), p.k - first);
+                    panel(p, a, from + first * aStep, aRow, aStep, row, rows, column, first, depth, true);
+                    first += depth;
+                } while (first < p.k);
+            } else {
+                panel(p, a, from, aRow, aStep, row, rows, column, 0, p.k, false);
             }
         }
     }
 
-    private static void loadBias(MatMulProblem p, int column, int columns, MemorySegment scratch, long biasAt) {
-        if (p.bias.present()) {
-            RowStaging.load(p.bias, p.bias.base + column * p.bias.columnStride, 1, columns, scratch, biasAt, 0);
-        }
-    }
-
-    private static void store(MatMulProblem p, int row, int rows, int column, int columns, int vectors,
-            MemorySegment scratch,
-            long productAt, long biasAt) {
-        long to = p.out.at(0, 0, row) + column * p.out.columnStride;
+    private static void panel(MatMulProblem p, MemorySegment a, long from, long aRow, long aStep, int row, int rows,
+            int column, int first, int depth, boolean direct) {
+        int vectors = Packing.vectors(p.n, column);
+        int start = Packing.start(p.n, column);
         long width = (long) vectors * BYTES;
-        if (p.bias.present()) {
-            ScoreTransforms.add(scratch, productAt, rows, vectors, biasAt, 0);
-        }
-        if (p.out.direct && p.out.columnStride == Float.BYTES && columns == vectors * COUNT) {
-            copy(scratch, productAt, rows, vectors, p.out, to);
+        MemorySegment b = p.scratch;
+        long panel = p.panelAt;
+        long panelRow = width;
+        if (p.packed != null) {
+            b = p.packed;
+            panel = Packing.offset(p.k, column) + first * width;
+        } else if (start + vectors * COUNT <= p.n && p.b.direct && p.b.columnStride == Float.BYTES
+                && (rows <= UNPACKED_ROWS || p.b.rowStride == width)) {
+            b = p.b.segment;
+            panel = p.b.at(0, 0, first) + start * p.b.columnStride;
+            panelRow = p.b.rowStride;
         } else {
-            RowStaging.store(scratch, productAt, width, rows, columns, p.out, to);
+            Packing.pack(p.b, first, depth, p.n, column, p.scratch, panel, p.scratch, p.freeAt);
+        }
+        long to = p.out.at(0, 0, row) + start * p.out.columnStride;
+        if (direct && first == 0) {
+            int tiled = rows / Tile.ROWS * Tile.ROWS;
+            Tile.multiply(a, from, aRow, aStep, tiled, depth, b, panel, panelRow, vectors, p.out.segment, to,
+                    p.out.rowStride);
+            RowTile.multiply(a, from + tiled * aRow, aRow, aStep, rows - tiled, depth, b, panel, panelRow, vectors,
+                    p.out.segment, to + tiled * p.out.rowStride, p.out.rowStride);
+            if (p.bias.present()) {
+                add(p.scratch, p.biasAt + start * 4L, 0, p.out, to, rows, vectors);
+            }
+            return;
+        }
+        for (int r = 0; r < rows; r += ROWS) {
+            int some = Math.min(ROWS, rows - r);
+            Tile.multiply(a, from + r * aRow, aRow, aStep, some, depth, b, panel, panelRow, vectors, p.scratch,
+                    p.productAt, width);
+            if (direct) {
+                add(p.scratch, p.productAt, width, p.out, to + r * p.out.rowStride, some, vectors);
+            } else {
+                if (p.bias.present()) {
+                    ScoreTransforms.add(p.scratch, p.productAt, some, vectors, p.biasAt + start * 4L, 0);
+                }
+                int columns = Math.min(vectors * COUNT, p.n - start);
+                RowStaging.store(p.scratch, p.productAt, width, some, columns, p.out, to + r * p.out.rowStride);
+            }
         }
     }
 
-    private static void copy(MemorySegment scratch, long productAt, int rows, int vectors, Operand out, long to) {
+    /** out += term, from rows of scratch {@code row} bytes apart. */
+    static void add(MemorySegment scratch, long term, long row, Operand out, long to, int rows, int vectors) {
         MemorySegment from = Lanes.requireNative(scratch);
         MemorySegment target = Lanes.requireNative(out.segment);
         for (int r = 0; r < rows; r++) {
             for (int v = 0; v < vectors; v++) {
-                FloatVector.fromMemorySegment(F, from, productAt + ((long) r * vectors + v) * BYTES, ORDER)
-                        .intoMemorySegment(target, to + r * out.rowStride + (long) v * BYTES, ORDER);
+                long at = to + r * out.rowStride + (long) v * BYTES;
+                FloatVector.fromMemorySegment(F, target, at, ORDER)
+                        .add(FloatVector.fromMemorySegment(F, from, term + r * row + (long) v * BYTES, ORDER))
+                        .intoMemorySegment(target, at, ORDER);
             }
         }
     }

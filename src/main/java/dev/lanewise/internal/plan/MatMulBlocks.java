@@ -1,0 +1,25 @@
+package dev.lanewise.internal.plan;
+
+import dev.lanewise.internal.cpu.CpuFacts;
+
+/**
+ * Block sizes of the matrix multiply.
+ *
+ * @param inner rows of a panel of b that are used up before the next ones come
+ * @param stagedFloats elements of a that are staged at a time, where a cannot be read in place
+ */
+public record MatMulBlocks(int inner, int stagedFloats) {
+    private static final int LEAST_INNER = 256;
+
+    /**
+     * A panel takes a quarter of the second-level cache: every four rows of a stream through it again, beside a itself and the output. One
+     * that fits the first level is not faster, since a tile does 16 multiply-adds for 4 vectors that it reads, and costs passes to add up.
+     * What is staged of a takes as much as the second level.
+     *
+     * @param panelColumns columns of a panel
+     */
+    public static MatMulBlocks of(CpuFacts facts, int panelColumns) {
+        return new MatMulBlocks(Math.max(LEAST_INNER, facts.l2Bytes() / 4 / (panelColumns * Float.BYTES)),
+                facts.l2Bytes() / Float.BYTES);
+    }
+}
