@@ -5,178 +5,205 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
-import java.lang.foreign.Arena;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
-import java.util.Random;
-import java.util.stream.Stream;
+import java.util.Map;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.Arguments;
-import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
-/** What a JVM of its own chooses when it is started in the ways that users start theirs, and that it computes. */
+/** The matrix of JVMs: what each, started in one of the ways that users start theirs, chooses, why, and that it computes. */
 class StartUpTest {
-    private static final String SCALAR = "kernel     attention f32 scalar (SCALAR)";
     private static final int WIDEST = RuntimeInfo.current().vectorBits();
+    private static final String SCALAR = "attention f32 scalar";
+    private static final int JVMS_AT_ONCE = 2;
 
-    /** Says what was chosen, computes one attention with it and compares with the specification. */
-    static final class Program {
-        /**
-         * Scores of 8 products of numbers within ±1, times 8^−½, are within ±2.83 and off by at most 9·2⁻²⁴·2.83 = 1.5e-6; weights by
-         * e to the power of twice that, so 3e-6, and 2e-7 of exp itself; and a weighted mean of 9 numbers within ±1 by that
-         * and 9·2⁻²⁴ more: 4e-6.
-         */
-        private static final double BOUND = 4e-6;
-        private static final int KEYS = 9;
-        private static final int DEPTH = 8;
+    private static ExecutorService runner;
+    private static final Map<Jvm, Future<FreshJvm.Result>> RESULTS = new EnumMap<>(Jvm.class);
 
-        private Program() {
+    /** How a JVM is started. */
+    private enum Start {
+        CLASS_PATH, MODULE_PATH, CLASS_PATH_WITHOUT_MODULE
+    }
+
+    /** The options, at what level it tells what it runs, the start of the kernel's name, and a part of the reason. */
+    private enum Jvm {
+        NO_OPTION(vector("INFO", WIDEST, "the widest that C2 compiles here")), MODULE_PATH(
+                vector("INFO", WIDEST, "the widest").on(Start.MODULE_PATH)), NO_MODULE(
+                        scalar("--add-modules jdk.incubator.vector").on(Start.CLASS_PATH_WITHOUT_MODULE)), AVX_0(
+                                scalar("no fused multiply-add", "-XX:UseAVX=0").onX86()), AVX_1(
+                                        vector("INFO", Math.min(128, WIDEST), "4x3", "the widest", "-XX:UseAVX=1")
+                                                .onX86()), AVX_2(
+                                                        vector("INFO", Math.min(256, WIDEST), "4x3", "the widest",
+                                                                "-XX:UseAVX=2").onX86()),
+        /** Where the processor has no AVX-512, HotSpot says so and goes on as without the option. */
+        AVX_3(vector("INFO", WIDEST, "", "the widest", "-XX:UseAVX=3").onX86()), SIZE_16(
+                vector("INFO", 128, "", "the widest", "-XX:MaxVectorSize=16")), SIZE_32(vector("INFO", Math.min(256,
+                        WIDEST), "", "the widest",
+                        "-XX:MaxVectorSize=32")), SIZE_8(scalar("vectors of 64 bits", "-XX:MaxVectorSize=8")), NO_FMA(
+                                scalar("multiply-add", "-XX:-UseFMA")), C1_BY_LEVEL(
+                                        scalar("C1 (TieredStopAtLevel)", "-XX:TieredStopAtLevel=1")), C1_BY_MODE(scalar(
+                                                "C1 (CompilationMode)", "-XX:CompilationMode=quick-only")), INTERPRETER(
+                                                        scalar("the interpreter (-Xint)", "-Xint")), NO_VECTOR_SUPPORT(
+                                                                scalar("C2 with -EnableVectorSupport",
+                                                                        "-XX:+UnlockExperimentalVMOptions",
+                                                                        "-XX:-EnableVectorSupport")), C2_ALONE(
+                                                                                vector("INFO", WIDEST, "", "the widest",
+                                                                                        "-XX:-TieredCompilation")), OVERRIDE_128(
+                                                                                                override(
+                                                                                                        128)), OVERRIDE_256(
+                                                                                                                override(
+                                                                                                                        256)), OVERRIDE_512(
+                                                                                                                                override(
+                                                                                                                                        512)), OVERRIDE_SCALAR(
+                                                                                                                                                new Row("INFO",
+                                                                                                                                                        SCALAR,
+                                                                                                                                                        "dev.lanewise.kernel=scalar",
+                                                                                                                                                        Start.CLASS_PATH,
+                                                                                                                                                        false,
+                                                                                                                                                        List.of("-Ddev.lanewise.kernel=scalar"))), OVERRIDE_WITHOUT_MODULE(
+                                                                                                                                                                scalar("--add-modules jdk.incubator.vector",
+                                                                                                                                                                        "-Ddev.lanewise.kernel=256")
+                                                                                                                                                                        .on(Start.CLASS_PATH_WITHOUT_MODULE)), OVERRIDE_OF_NO_MEANING(
+                                                                                                                                                                                vector("WARNING",
+                                                                                                                                                                                        WIDEST,
+                                                                                                                                                                                        "",
+                                                                                                                                                                                        "dev.lanewise.kernel={0} fast ignored",
+                                                                                                                                                                                        "-Ddev.lanewise.kernel={0} fast"));
+
+        private final Row row;
+
+        Jvm(Row row) {
+            this.row = row;
         }
 
-        public static void main(String[] args) {
-            Info.main(args);
-            Random random = new Random(1);
-            double error = 0;
-            try (Arena arena = Arena.ofConfined()) {
-                Tensor q = random(arena, random, 5);
-                Tensor k = random(arena, random, KEYS);
-                Tensor v = random(arena, random, KEYS);
-                Tensor actual = Tensor.allocate(arena, ElementType.FLOAT32, 5, DEPTH);
-                Tensor wanted = Tensor.allocate(arena, ElementType.FLOAT32, 5, DEPTH);
-                Attention.builder().build().run(q, k, v, actual);
-                Attention.builder().kernel(Kernel.REFERENCE).build().run(q, k, v, wanted);
-                for (int i = 0; i < 5; i++) {
-                    for (int d = 0; d < DEPTH; d++) {
-                        error = Math.max(error, Math.abs(actual.getFloat(i, d) - wanted.getFloat(i, d)));
-                    }
-                }
+        private static Row vector(String level, int bits, String reason) {
+            return vector(level, bits, "", reason, new String[0]);
+        }
+
+        private static Row vector(String level, int bits, String tile, String reason, String... options) {
+            return new Row(level, "attention f32 " + bits + "-bit " + tile, reason, Start.CLASS_PATH, false,
+                    List.of(options));
+        }
+
+        private static Row override(int bits) {
+            return vector(bits <= WIDEST ? "INFO" : "WARNING", Math.min(bits, WIDEST), "",
+                    "dev.lanewise.kernel=" + bits, "-Ddev.lanewise.kernel=" + bits);
+        }
+
+        /** By circumstance and not by wish, so with a warning. */
+        private static Row scalar(String reason, String... options) {
+            return new Row("WARNING", SCALAR, reason, Start.CLASS_PATH, false, List.of(options));
+        }
+    }
+
+    private record Row(String level, String kernel, String reason, Start path, boolean x86, List<String> options) {
+        Row on(Start other) {
+            return new Row(level, kernel, reason, other, x86, options);
+        }
+
+        Row onX86() {
+            return new Row(level, kernel, reason, path, true, options);
+        }
+
+        boolean canRunHere() {
+            return !x86 || RuntimeInfo.current().architecture().equals("amd64");
+        }
+
+        FreshJvm.Result run() throws IOException, InterruptedException {
+            return switch (path) {
+                case CLASS_PATH -> onClassPath(options);
+                case MODULE_PATH -> FreshJvm.asModule(options, StartUpProgram.class);
+                case CLASS_PATH_WITHOUT_MODULE -> FreshJvm.onClassPath(options, StartUpProgram.class);
+            };
+        }
+    }
+
+    @BeforeAll
+    static void start() {
+        runner = Executors.newFixedThreadPool(JVMS_AT_ONCE);
+        for (Jvm jvm : Jvm.values()) {
+            if (jvm.row.canRunHere()) {
+                RESULTS.put(jvm, runner.submit(jvm.row::run));
             }
-            System.out.println("attention  " + (error <= BOUND ? "agrees" : "differs by " + error));
         }
+    }
 
-        private static Tensor random(Arena arena, Random random, int rows) {
-            float[] values = new float[rows * DEPTH];
-            for (int i = 0; i < values.length; i++) {
-                values[i] = random.nextFloat(-1, 1);
-            }
-            return Tensor.ofFloats(arena, values, rows, DEPTH);
-        }
+    @AfterAll
+    static void stop() {
+        runner.shutdownNow();
+    }
+
+    private static FreshJvm.Result onClassPath(List<String> options) throws IOException, InterruptedException {
+        List<String> all = new ArrayList<>(FreshJvm.VECTOR);
+        all.addAll(options);
+        return FreshJvm.onClassPath(all, StartUpProgram.class);
     }
 
     private static String line(FreshJvm.Result result, String label) {
-        return result.out().lines().filter(line -> line.startsWith(label)).findFirst().orElse("no line " + label);
+        return result.out()
+                .lines()
+                .filter(line -> line.startsWith(label))
+                .findFirst()
+                .map(line -> line.substring(label.length()).strip())
+                .orElse("no line " + label);
     }
 
     /** Ends well, says once at the given level what it runs, and computes; the log says the same as the value object. */
-    private static FreshJvm.Result assertWorks(FreshJvm.Result result, String level) {
+    @ParameterizedTest
+    @EnumSource
+    void choosesSaysWhyAndComputes(Jvm jvm) throws InterruptedException, ExecutionException {
+        Assumptions.assumeTrue(RuntimeInfo.current().kernel() == Kernel.VECTOR, RuntimeInfo.current().reason());
+        Assumptions.assumeTrue(jvm.row.canRunHere(), "an option of x86");
+        FreshJvm.Result result = RESULTS.get(jvm).get();
         assertEquals(0, result.exit(), result::toString);
-        assertEquals("attention  agrees", line(result, "attention"), result::toString);
+        assertEquals("agrees", line(result, "attention"), result::toString);
+        String name = line(result, "kernel").replaceFirst(" \\(.*", "");
+        String reason = line(result, "reason");
+        assertTrue(name.startsWith(jvm.row.kernel), result::toString);
+        assertTrue(reason.contains(jvm.row.reason), result::toString);
         List<String> log = result.err().lines().filter(line -> line.contains("Lanewise")).toList();
-        assertEquals(1, log.size(), result::toString);
-        String name = line(result, "kernel").replaceFirst("kernel +", "").replaceFirst(" \\(.*", "");
-        String reason = line(result, "reason").replaceFirst("reason +", "");
-        assertEquals(level + ": Lanewise runs " + name + ": " + reason, log.getFirst());
+        assertEquals(List.of(jvm.row.level + ": Lanewise runs " + name + ": " + reason), log, result::toString);
         assertFalse(result.err().contains("Exception") || result.err().contains("Error"), result::toString);
-        return result;
-    }
-
-    private static FreshJvm.Result vector(String... options) throws IOException, InterruptedException {
-        List<String> all = new ArrayList<>(FreshJvm.VECTOR);
-        all.addAll(List.of(options));
-        return FreshJvm.onClassPath(all, Program.class);
-    }
-
-    private static void assertKernel(String wanted, FreshJvm.Result result) {
-        assertTrue(line(result, "kernel").startsWith("kernel     " + wanted), result::toString);
-    }
-
-    private static void assertReason(String part, FreshJvm.Result result) {
-        assertTrue(line(result, "reason").contains(part), result::toString);
-    }
-
-    @Test
-    void withoutTheModuleItWarnsOnceAndRunsTheScalarKernel() throws IOException, InterruptedException {
-        FreshJvm.Result result = assertWorks(FreshJvm.onClassPath(List.of(), Program.class), "WARNING");
-        assertEquals(SCALAR, line(result, "kernel"));
-        assertReason("--add-modules jdk.incubator.vector", result);
-    }
-
-    @Test
-    void onTheModulePathNoOptionIsNeeded() throws IOException, InterruptedException {
-        assumeVectors();
-        assertKernel("attention f32 " + WIDEST + "-bit",
-                assertWorks(FreshJvm.asModule(List.of(), Program.class), "INFO"));
-    }
-
-    @ParameterizedTest
-    @CsvSource({"512", "256", "128"})
-    void anOverrideWithinTheMachinesWidthIsHonouredAndOneBeyondIsIgnoredWithAWarning(int bits)
-            throws IOException, InterruptedException {
-        assumeVectors();
-        FreshJvm.Result result = assertWorks(vector("-Ddev.lanewise.kernel=" + bits),
-                bits <= WIDEST ? "INFO" : "WARNING");
-        assertKernel("attention f32 " + Math.min(bits, WIDEST) + "-bit", result);
-        assertReason("dev.lanewise.kernel=" + bits, result);
-    }
-
-    @Test
-    void theScalarKernelMayBeAskedFor() throws IOException, InterruptedException {
-        assertEquals(SCALAR, line(assertWorks(vector("-Ddev.lanewise.kernel=scalar"), "INFO"), "kernel"));
-    }
-
-    @Test
-    void anOverrideThatMeansNothingIsIgnoredWithAWarning() throws IOException, InterruptedException {
-        assumeVectors();
-        FreshJvm.Result result = assertWorks(vector("-Ddev.lanewise.kernel={0} fast"), "WARNING");
-        assertKernel("attention f32 " + WIDEST + "-bit", result);
-        assertReason("dev.lanewise.kernel={0} fast ignored", result);
-    }
-
-    static Stream<Arguments> optionsThatTakeTheVectorUnitAway() {
-        return Stream.of(Arguments.of("-XX:-UseFMA", "multiply-add"),
-                Arguments.of("-XX:TieredStopAtLevel=1", "C1 (TieredStopAtLevel)"),
-                Arguments.of("-Xint", "the interpreter (-Xint)"),
-                Arguments.of("-XX:MaxVectorSize=8", "vectors of 64 bits"));
-    }
-
-    @ParameterizedTest
-    @MethodSource("optionsThatTakeTheVectorUnitAway")
-    void whereVectorsWouldBeSlowItWarnsAndRunsTheScalarKernel(String option, String reason)
-            throws IOException, InterruptedException {
-        assumeVectors();
-        FreshJvm.Result result = assertWorks(vector(option), "WARNING");
-        assertEquals(SCALAR, line(result, "kernel"));
-        assertReason(reason, result);
-    }
-
-    @Test
-    void aNarrowerJvmRunsTheNarrowerKernel() throws IOException, InterruptedException {
-        assumeVectors();
-        assertKernel("attention f32 128-bit", assertWorks(vector("-XX:MaxVectorSize=16"), "INFO"));
-    }
-
-    @Test
-    void withoutAvx512TheTileFitsSixteenRegisters() throws IOException, InterruptedException {
-        assumeVectors();
-        Assumptions.assumeTrue(RuntimeInfo.current().architecture().equals("amd64"), "an option of x86");
-        FreshJvm.Result result = assertWorks(vector("-XX:UseAVX=2"), "INFO");
-        assertKernel("attention f32 256-bit 4x3", result);
-        assertEquals("registers  16", line(result, "registers"));
     }
 
     /** A run-time image need not have {@code jdk.management}, which tells HotSpot's options, nor {@code java.logging}. */
     @Test
     void withoutTheManagementModuleItStillRuns() throws IOException, InterruptedException {
-        FreshJvm.Result result = vector("--limit-modules", "java.base,jdk.incubator.vector");
+        FreshJvm.Result result = onClassPath(List.of("--limit-modules", "java.base,jdk.incubator.vector"));
         assertEquals(0, result.exit(), result::toString);
-        assertEquals("attention  agrees", line(result, "attention"), result::toString);
+        assertEquals("agrees", line(result, "attention"), result::toString);
         assertEquals(1, result.err().lines().filter(line -> line.contains("Lanewise")).count(), result::toString);
     }
 
-    private static void assumeVectors() {
-        Assumptions.assumeTrue(RuntimeInfo.current().kernel() == Kernel.VECTOR, RuntimeInfo.current().reason());
+    /** What a service has on its class path for logging may be broken. */
+    public static final class BrokenLoggers extends System.LoggerFinder {
+        @Override
+        public System.Logger getLogger(String name, Module module) {
+            throw new IllegalStateException("no logger today");
+        }
+    }
+
+    @Test
+    void aBrokenLoggerDoesNotBreakTheLibrary(@TempDir Path folder) throws IOException, InterruptedException {
+        Path services = Files.createDirectories(folder.resolve("META-INF/services"));
+        Files.writeString(services.resolve(System.LoggerFinder.class.getName()), BrokenLoggers.class.getName());
+        FreshJvm.Result result = onClassPath(List.of("-Xbootclasspath/a:" + folder));
+        assertEquals(0, result.exit(), result::toString);
+        assertEquals("agrees", line(result, "attention"), result::toString);
+        assertTrue(result.err().contains("no logger today"), result::toString);
+        assertTrue(result.err().contains("Lanewise runs " + line(result, "kernel").replaceFirst(" \\(.*", "")),
+                result::toString);
     }
 }

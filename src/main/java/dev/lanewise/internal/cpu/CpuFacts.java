@@ -22,7 +22,6 @@ public record CpuFacts(String architecture, String vm, boolean topTier, String c
         int preferredBits, boolean fma, int vectorRegisters, int l1Bytes, int l2Bytes) {
 
     private static final String VECTOR_MODULE = "jdk.incubator.vector";
-    private static final int TOP_TIER = 4;
 
     /** Tells the preferred vector width; called only when the vector module is there. */
     public interface WidthProbe {
@@ -34,33 +33,16 @@ public record CpuFacts(String architecture, String vm, boolean topTier, String c
     public static CpuFacts read(WidthProbe probe) {
         String architecture = System.getProperty("os.arch", "unknown");
         boolean module = vectorModulePresent();
-        String compiler = jit();
+        String compiler = Jit.name(System::getProperty, HotSpotFlags::get);
         return new CpuFacts(architecture,
                 System.getProperty("java.vm.name") + " " + System.getProperty("java.vm.version"),
-                compiler.equals("C2"), compiler, module, module ? probe.bits() : 0, fma(architecture),
+                compiler.equals(Jit.C2), compiler, module, module ? probe.bits() : 0, fma(architecture),
                 vectorRegisters(architecture), cacheBytes("index0", 32 << 10), cacheBytes("index2", 1 << 20));
     }
 
     private static boolean vectorModulePresent() {
         ModuleLayer layer = CpuFacts.class.getModule().getLayer();
         return (layer == null ? ModuleLayer.boot() : layer).findModule(VECTOR_MODULE).isPresent();
-    }
-
-    private static String jit() {
-        if (!System.getProperty("java.vm.name", "").contains("HotSpot")
-                && !System.getProperty("java.vm.name", "").contains("OpenJDK")) {
-            return "a JVM that is not HotSpot";
-        }
-        if (System.getProperty("java.vm.info", "").contains("interpreted")) {
-            return "the interpreter (-Xint)";
-        }
-        if (Boolean.parseBoolean(HotSpotFlags.get("UseJVMCICompiler", "false"))) {
-            return "a JVMCI compiler";
-        }
-        if (Integer.parseInt(HotSpotFlags.get("TieredStopAtLevel", "4")) < TOP_TIER) {
-            return "C1 (TieredStopAtLevel)";
-        }
-        return "C2";
     }
 
     private static boolean fma(String architecture) {
