@@ -292,8 +292,11 @@ public final class Tensor {
      * @param a one axis
      * @param b the other
      * @return a view of the same memory
+     * @throws IndexOutOfBoundsException unless 0 ≤ a, b &lt; rank
      */
     public Tensor transpose(int a, int b) {
+        Objects.checkIndex(a, shape.length);
+        Objects.checkIndex(b, shape.length);
         long[] newShape = shape.clone();
         long[] newStrides = strides.clone();
         newShape[a] = size(b);
@@ -383,6 +386,7 @@ public final class Tensor {
      *
      * @param axis where the new axis stands, from 0 to rank
      * @return a view of the same memory, one rank higher
+     * @throws IndexOutOfBoundsException unless 0 ≤ axis ≤ rank
      */
     public Tensor unsqueeze(int axis) {
         Objects.checkIndex(axis, shape.length + 1);
