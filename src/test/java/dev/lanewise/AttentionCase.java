@@ -154,16 +154,14 @@ record AttentionCase(Sizes sizes, Scores scores, Hiding hiding, Layouts layouts,
         return mask;
     }
 
-    /** The same case with the context in another layout. */
-    AttentionCase withContext(Layout context) {
-        return new AttentionCase(sizes, scores, hiding,
-                new Layouts(layouts.q, layouts.k, layouts.v, context, layouts.mask), seed);
-    }
-
     /** The results of one kernel. */
     Results run(Arena arena, Kernel kernel) {
-        return run(arena, operator(kernel), inputs(arena), layouts.context,
-                ScoreStage.values()[(int) Math.floorMod(seed, 3L)]);
+        return run(arena, kernel, inputs(arena), layouts.context);
+    }
+
+    /** The results of one kernel for the operands of this case, the context in a layout of its own. */
+    Results run(Arena arena, Kernel kernel, AttentionInputs inputs, Layout context) {
+        return run(arena, operator(kernel), inputs, context, ScoreStage.values()[(int) Math.floorMod(seed, 3L)]);
     }
 
     /** The outputs, all of them, in memory of their own. */

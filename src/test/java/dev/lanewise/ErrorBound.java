@@ -11,6 +11,9 @@ final class ErrorBound {
     /** tanh: exp, one addition, one division and their propagation, relative to the cap. */
     private static final double TANH_ROUNDINGS = 8;
 
+    /** A weight whose exponent is below the vector kernel's least, −87.336, comes out as 0. */
+    static final double VANISHED = Math.exp(-87.336);
+
     /** Of a score that is finite. */
     final double score;
     /** Of a weight, relative to it. */
