@@ -32,7 +32,7 @@ final class Charts {
     private static final int HEIGHT = 600;
     private static final Color LIMIT = new Color(0xb00020);
     /** A contender has the same colour in every chart. */
-    private static final Map<String, Color> COLORS = Map.ofEntries(Map.entry("lanewise", new Color(0x08519c)),
+    static final Map<String, Color> COLORS = Map.ofEntries(Map.entry("lanewise", new Color(0x08519c)),
             Map.entry("lanewise-packed", new Color(0x6baed6)), Map.entry("onnx-mha", new Color(0xe6550d)),
             Map.entry("onnx-mha-batch", new Color(0xa63603)),
             Map.entry("onnx", new Color(0xe6550d)), Map.entry("onnx-attention", new Color(0xfdae6b)),
@@ -132,7 +132,7 @@ final class Charts {
         styler.setYAxisTickLabelsFormattingFunction(Charts::tick);
     }
 
-    private static String tick(double value) {
+    static String tick(double value) {
         BigDecimal digits = BigDecimal.valueOf(value).round(new MathContext(2)).stripTrailingZeros();
         return Set.of("1", "2", "5").contains(digits.unscaledValue().toString()) ? digits.toPlainString() : "";
     }
