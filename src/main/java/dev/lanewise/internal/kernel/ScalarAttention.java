@@ -1,25 +1,49 @@
 package dev.lanewise.internal.kernel;
 
+import static dev.lanewise.internal.kernel.ScalarLoops.padded;
+
 import dev.lanewise.ScoreStage;
 import dev.lanewise.internal.memory.Elements;
-import dev.lanewise.internal.memory.Operand;
+import java.util.Arrays;
 
 /**
- * Attention in float32 without vectors: the fallback. One query row at a time with an online softmax (Milakov and Gimelshein,
- * 2018), a block of keys at a time, so that scratch does not grow with the number of keys.
+ * Attention in float32 without vectors: the fallback, and what runs until the vector kernel is compiled. A block of queries at a time
+ * meets one block of keys after another with an online softmax (Milakov and Gimelshein, 2018), so that scratch does not grow with
+ * the lengths. The arithmetic is in {@link ScalarLoops}, on heap arrays, so that a first call is compiled within milliseconds.
  */
 public final class ScalarAttention {
+    /** A block's keys and values are read once for so many queries. */
+    private static final int QUERY_BLOCK = 128;
+    /** Transposed keys of 64 features, 16 KiB, stay in the first-level cache with a row of scores. */
     private static final int KEY_BLOCK = 64;
 
     private final AttentionProblem p;
     private final RowBounds bounds;
-    /** One query row, one context row, one block of scores, one row of k or v: in this order. Only grows. */
-    private float[] work = new float[0];
-    private int contextAt;
-    private int scoresAt;
-    private int loadedAt;
-    private float max;
-    private double sum;
+    private final HeapRows rows = new HeapRows();
+
+    /** Queries, scaled. Like all that is summed over, padded with zeros to whole groups of {@link ScalarLoops#TERMS}. */
+    private float[][] q = new float[0][];
+    private float[][] k = new float[0][];
+    /** The block's keys, feature by feature. */
+    private float[][] kTransposed = new float[0][];
+    /** The block's values, and a row of zeros. */
+    private float[][] v = new float[0][];
+    private float[][] context = new float[0][];
+    private final float[] scores = new float[KEY_BLOCK];
+    /** Weights of the keys that a query sees, without a gap. */
+    private final float[] weights = new float[KEY_BLOCK];
+    /** The values of those keys. */
+    private final float[][] seen = new float[KEY_BLOCK][];
+    private final float[] max = new float[QUERY_BLOCK];
+    private final double[] sum = new double[QUERY_BLOCK];
+    private final boolean[] any = new boolean[QUERY_BLOCK];
+    /** Whether a score is that of the multiply, and every key in bounds is seen. */
+    private boolean plain;
+
+    /** The block at hand. */
+    private int head;
+    private int query;
+    private int queries;
 
     ScalarAttention(AttentionProblem problem) {
         p = problem;
@@ -28,154 +52,191 @@ public final class ScalarAttention {
 
     /** Computes every output of the problem. */
     public void run() {
-        contextAt = p.depth;
-        scoresAt = contextAt + p.valueDepth;
-        loadedAt = scoresAt + KEY_BLOCK;
-        int size = loadedAt + Math.max(p.depth, p.valueDepth);
-        if (work.length < size) {
-            work = new float[size];
-        }
+        begin();
         for (int b = 0; b < p.batch; b++) {
             bounds.resolve(p, b);
-            for (int h = 0; h < p.heads; h++) {
-                for (int i = 0; i < bounds.queries; i++) {
-                    row(h, i);
+            for (head = 0; head < p.heads; head++) {
+                for (query = 0; query < bounds.queries; query += QUERY_BLOCK) {
+                    queries = Math.min(QUERY_BLOCK, bounds.queries - query);
+                    queryBlock();
                 }
             }
         }
     }
 
-    private void row(int h, int i) {
-        int row = bounds.queryRow + i;
-        for (int d = 0; d < p.depth; d++) {
-            work[d] = Elements.get(p.q.segment, p.q.type, p.q.at(bounds.batch, h, row) + d * p.q.columnStride)
-                    * p.scale;
+    private void begin() {
+        int block = Math.min(QUERY_BLOCK, p.queries);
+        q = HeapRows.matrix(q, block, padded(p.depth));
+        k = HeapRows.matrix(k, KEY_BLOCK, p.depth);
+        kTransposed = HeapRows.matrix(kTransposed, padded(p.depth), KEY_BLOCK);
+        v = HeapRows.matrix(v, KEY_BLOCK + 1, p.valueDepth);
+        context = HeapRows.matrix(context, block, p.valueDepth);
+        for (int d = p.depth; d < padded(p.depth); d++) {
+            Arrays.fill(kTransposed[d], 0);
         }
-        for (int d = 0; d < p.valueDepth; d++) {
-            work[contextAt + d] = 0;
+        Arrays.fill(v[KEY_BLOCK], 0);
+        plain = !p.mask.present() && p.softcap == 0 && p.slopes == null && !p.positionBias.present();
+    }
+
+    private void queryBlock() {
+        int row = bounds.queryRow + query;
+        rows.load(p.q, p.q.at(bounds.batch, head, row), queries, p.depth, q);
+        for (int i = 0; i < queries; i++) {
+            ScalarLoops.scale(q[i], p.scale, p.depth);
+            Arrays.fill(q[i], p.depth, padded(p.depth), 0);
+            Arrays.fill(context[i], 0, p.valueDepth, 0);
         }
-        max = p.sinks == null ? Float.NEGATIVE_INFINITY : p.sinks[h];
-        sum = p.sinks == null ? 0 : 1;
-        boolean any = false;
-        int end = bounds.end(i);
-        for (int from = bounds.first(i); from < end; from += KEY_BLOCK) {
-            any |= block(h, i, from, Math.min(end, from + KEY_BLOCK));
+        Arrays.fill(max, p.sinks == null ? Float.NEGATIVE_INFINITY : p.sinks[head]);
+        Arrays.fill(sum, p.sinks == null ? 0 : 1);
+        Arrays.fill(any, false);
+        int end = bounds.end(query + queries - 1L);
+        for (int key = bounds.first(query); key < end; key += KEY_BLOCK) {
+            keyBlock(key, Math.min(KEY_BLOCK, end - key));
         }
-        for (int d = 0; d < p.valueDepth; d++) {
-            store(p.context, h, row, d, any ? (float) (work[contextAt + d] / sum) : 0);
-        }
-        float finite = max == Float.NEGATIVE_INFINITY ? 0 : max;
-        if (p.logSumExp.present()) {
-            Elements.setDouble(p.logSumExp.segment, p.logSumExp.type, p.logSumExp.at(bounds.batch, h, row),
-                    finite + Math.log(sum));
+        for (int i = 0; i < queries; i++) {
+            finish(i, row + i);
         }
         if (p.scores.present() || p.weights.present()) {
-            emit(h, i, finite);
+            emit();
         }
     }
 
-    /** Folds the keys of one block into the running maximum, sum and context; tells whether any is visible. */
-    private boolean block(int h, int i, int from, int to) {
-        long visible = 0;
-        float before = max;
-        for (int j = from; j < to; j++) {
-            if (p.maskShows(bounds.batch, h, bounds.queryRow + i, bounds.keyRow + j)) {
-                visible |= 1L << j - from;
-                float score = biased(h, i, j, softcapped(raw(h, bounds.keyRow + j)));
-                work[scoresAt + j - from] = score;
-                max = score > max ? score : max;
+    /** Folds the keys of one block into the running maximum, sum and context of each query. */
+    private void keyBlock(int key, int keys) {
+        loadKeys(bounds.keyRow + key, keys);
+        rows.load(p.v, p.v.at(bounds.batch, head / p.group, bounds.keyRow + (long) key), keys, p.valueDepth, v);
+        for (int i = 0; i < queries; i++) {
+            int from = Math.max(0, bounds.first(query + i) - key);
+            int to = Math.min(keys, bounds.end(query + i) - key);
+            if (from < to) {
+                raw(i, keys);
+                fold(i, gather(i, key, from, to));
             }
         }
-        if (max == Float.NEGATIVE_INFINITY) {
-            before = 0;
+    }
+
+    private void loadKeys(int row, int keys) {
+        rows.load(p.k, p.k.at(bounds.batch, head / p.group, row), keys, p.depth, k);
+        ScalarLoops.transpose(k, keys, p.depth, kTransposed);
+    }
+
+    /** The raw scores of a query against the block. */
+    private void raw(int i, int keys) {
+        Arrays.fill(scores, 0, keys, 0);
+        ScalarLoops.combine(scores, q[i], kTransposed, p.depth, keys);
+    }
+
+    /** Leaves the final scores of the keys that query i sees in {@link #weights}; returns how many there are. */
+    private int gather(int i, int key, int from, int to) {
+        if (plain) {
+            System.arraycopy(scores, from, weights, 0, to - from);
+            System.arraycopy(v, from, seen, 0, to - from);
+            return to - from;
         }
-        float finite = max == Float.NEGATIVE_INFINITY ? 0 : max;
-        float correction = (float) Math.exp(before - finite);
-        sum *= correction;
-        for (int d = 0; d < p.valueDepth; d++) {
-            work[contextAt + d] *= correction;
-        }
+        int count = 0;
         for (int j = from; j < to; j++) {
-            if ((visible & 1L << j - from) != 0) {
-                float weight = (float) Math.exp(work[scoresAt + j - from] - finite);
-                sum += weight;
-                load(p.v, h, bounds.keyRow + j, p.valueDepth);
-                for (int d = 0; d < p.valueDepth; d++) {
-                    work[contextAt + d] += weight * work[loadedAt + d];
+            if (p.maskShows(bounds.batch, head, bounds.queryRow + query + i, bounds.keyRow + (long) key + j)) {
+                weights[count] = biased(i, key + j, softcapped(scores[j]));
+                seen[count++] = v[j];
+            }
+        }
+        return count;
+    }
+
+    private void fold(int i, int count) {
+        if (count == 0) {
+            return;
+        }
+        any[i] = true;
+        float before = max[i];
+        float now = ScalarLoops.max(weights, before, count);
+        float shift = now == Float.NEGATIVE_INFINITY ? 0 : now;
+        if (now != before) {
+            float correction = (float) Math.exp(before - shift);
+            max[i] = now;
+            sum[i] *= correction;
+            ScalarLoops.scale(context[i], correction, p.valueDepth);
+        }
+        sum[i] += ScalarLoops.exponentiate(weights, shift, count);
+        for (int t = count; t < padded(count); t++) {
+            weights[t] = 0;
+            seen[t] = v[KEY_BLOCK];
+        }
+        ScalarLoops.combine(context[i], weights, seen, count, p.valueDepth);
+    }
+
+    private void finish(int i, int row) {
+        if (any[i]) {
+            ScalarLoops.divide(context[i], sum[i], p.valueDepth);
+        }
+        rows.store(context[i], p.valueDepth, p.context, p.context.at(bounds.batch, head, row));
+        if (p.logSumExp.present()) {
+            Elements.setDouble(p.logSumExp.segment, p.logSumExp.type, p.logSumExp.at(bounds.batch, head, row),
+                    finite(max[i]) + Math.log(sum[i]));
+        }
+    }
+
+    private static float finite(float max) {
+        return max == Float.NEGATIVE_INFINITY ? 0 : max;
+    }
+
+    /** The second pass over all keys that the outputs of shape (query, key) need, when maxima and sums are known. */
+    private void emit() {
+        for (int column = 0; column < p.keys; column += KEY_BLOCK) {
+            int keys = Math.min(KEY_BLOCK, p.keys - column);
+            loadKeys(column, keys);
+            for (int i = 0; i < queries; i++) {
+                raw(i, keys);
+                for (int j = 0; j < keys; j++) {
+                    emit(i, column + j, scores[j], j);
                 }
-            }
-        }
-        return visible != 0;
-    }
-
-    /** The second pass over the whole row that the outputs of shape (query, key) need, when maximum and sum are known. */
-    private void emit(int h, int i, float finite) {
-        int row = bounds.queryRow + i;
-        int first = bounds.keyRow + bounds.first(i);
-        int end = bounds.keyRow + bounds.end(i);
-        for (int column = 0; column < p.keys; column++) {
-            float raw = raw(h, column);
-            float capped = softcapped(raw);
-            boolean visible = column >= first && column < end && p.maskShows(bounds.batch, h, row, column);
-            float biased = visible ? biased(h, i, column - bounds.keyRow, capped) : Float.NEGATIVE_INFINITY;
-            if (p.scores.present()) {
-                store(p.scores, h, row, column,
-                        p.scoreStage == ScoreStage.RAW ? raw : p.scoreStage == ScoreStage.SOFTCAPPED ? capped : biased);
-            }
-            if (p.weights.present()) {
-                store(p.weights, h, row, column, visible ? (float) (Math.exp(biased - finite) / sum) : 0);
+                store(i, column, keys);
             }
         }
     }
 
-    /** Scaled query row times key; four sums, for the adds of one would wait for each other. */
-    private float raw(int h, int keyRow) {
-        load(p.k, h, keyRow, p.depth);
-        float s0 = 0;
-        float s1 = 0;
-        float s2 = 0;
-        float s3 = 0;
-        int d = 0;
-        for (; d + 3 < p.depth; d += 4) {
-            s0 += work[d] * work[loadedAt + d];
-            s1 += work[d + 1] * work[loadedAt + d + 1];
-            s2 += work[d + 2] * work[loadedAt + d + 2];
-            s3 += work[d + 3] * work[loadedAt + d + 3];
+    /** Leaves a score of the stage that is asked for, and a weight. */
+    private void emit(int i, int column, float raw, int j) {
+        int key = column - bounds.keyRow;
+        float capped = softcapped(raw);
+        boolean visible = key >= bounds.first(query + i) && key < bounds.end(query + i)
+                && p.maskShows(bounds.batch, head, bounds.queryRow + query + i, column);
+        float biased = visible ? biased(i, key, capped) : Float.NEGATIVE_INFINITY;
+        weights[j] = visible ? (float) (Math.exp(biased - finite(max[i])) / sum[i]) : 0;
+        scores[j] = p.scoreStage == ScoreStage.RAW ? raw : p.scoreStage == ScoreStage.SOFTCAPPED ? capped : biased;
+    }
+
+    private void store(int i, int column, int keys) {
+        long row = bounds.queryRow + query + i;
+        if (p.scores.present()) {
+            rows.store(scores, keys, p.scores,
+                    p.scores.at(bounds.batch, head, row) + column * p.scores.columnStride);
         }
-        for (; d < p.depth; d++) {
-            s0 += work[d] * work[loadedAt + d];
+        if (p.weights.present()) {
+            rows.store(weights, keys, p.weights,
+                    p.weights.at(bounds.batch, head, row) + column * p.weights.columnStride);
         }
-        return s0 + s1 + (s2 + s3);
     }
 
     private float softcapped(float score) {
         return p.softcap == 0 ? score : (float) (p.softcap * Math.tanh(score / p.softcap));
     }
 
-    private float biased(int h, int i, int j, float score) {
-        long distance = i + bounds.offset - j;
+    private float biased(int i, int key, float score) {
+        if (plain) {
+            return score;
+        }
+        long distance = query + i + bounds.offset - key;
         float biased = score;
         if (p.slopes != null) {
-            biased -= p.slopes[h] * Math.abs(distance);
+            biased -= p.slopes[head] * Math.abs(distance);
         }
         if (p.positionBias.present()) {
-            biased += p.positionBias(h, distance);
+            biased += p.positionBias(head, distance);
         }
         if (p.additiveMask()) {
-            biased += p.additive(bounds.batch, h, bounds.queryRow + i, bounds.keyRow + j);
+            biased += p.additive(bounds.batch, head, bounds.queryRow + query + i, bounds.keyRow + (long) key);
         }
         return biased;
-    }
-
-    private void load(Operand operand, int h, int row, int count) {
-        long at = operand.at(bounds.batch, h / p.group, row);
-        for (int d = 0; d < count; d++) {
-            work[loadedAt + d] = Elements.get(operand.segment, operand.type, at + d * operand.columnStride);
-        }
-    }
-
-    private void store(Operand operand, int h, int row, int column, float value) {
-        Elements.set(operand.segment, operand.type, operand.at(bounds.batch, h, row) + column * operand.columnStride,
-                value);
     }
 }
