@@ -4,9 +4,11 @@ import dev.lanewise.internal.memory.Overlap;
 
 /** Checks of one argument or two; each names the argument, what it was and what was wanted. */
 final class TensorChecks {
-    /** A thread that owns no arena. */
-    private static final Thread NOBODY = Thread.ofVirtual().unstarted(() -> {
-    });
+    /** A thread that owns no arena; apart, for making it starts a scheduler: 10 ms of a first call. */
+    private static final class Nobody {
+        static final Thread THREAD = Thread.ofVirtual().unstarted(() -> {
+        });
+    }
 
     private TensorChecks() {
     }
@@ -74,7 +76,7 @@ final class TensorChecks {
 
     /** The memory is not confined to one thread; the tensor may be absent. */
     static void shared(String name, Tensor tensor) {
-        if (tensor != null && !tensor.segment().isAccessibleBy(NOBODY)) {
+        if (tensor != null && !tensor.segment().isAccessibleBy(Nobody.THREAD)) {
             throw new WrongThreadException(name + ": its arena is confined to one thread, wanted a shared one");
         }
     }
