@@ -17,9 +17,12 @@ import java.util.concurrent.Executor;
  * the outputs may be float32, bfloat16 or float16 in any mixture; arithmetic is float32.
  *
  * <p>An operator is immutable and may be used by any number of threads at once, virtual ones too. A call allocates nothing once
- * warm, takes no lock and starts no thread; its scratch comes from a bounded pool inside the library. The same call gives the same
- * bits whatever the number of threads, the batch around it, the alignment and the number of earlier calls; another vector width or
- * another {@link Kernel} may give other bits.
+ * warm, takes no lock and starts no thread; its scratch comes from a bounded pool inside the library.
+ *
+ * <p>The same call gives the same bits whatever the number of threads, the batch around it and the alignment; another vector width or another
+ * {@link Kernel} may give other bits. An operator that was not told which kernel to run uses the scalar one, within the same error bounds, until
+ * the vector kernel is compiled for that kind of call; {@link Builder#bitStable()} excludes the switch, and a {@link WarmUp} brings it about
+ * before the first call.
  */
 public final class Attention {
     final float scale;
@@ -31,6 +34,8 @@ public final class Attention {
     final float[] slopes;
     final float[] sinks;
     private final Kernel kernel;
+    /** What runs while the vector kernel is cold; null if it runs from the first call. */
+    private final ColdCalls cold;
 
     private Attention(Builder builder) {
         scale = builder.scale;
@@ -42,6 +47,30 @@ public final class Attention {
         slopes = builder.slopes;
         sinks = builder.sinks;
         kernel = builder.kernel == null ? RuntimeInfo.current().kernel() : builder.kernel;
+        boolean switches = kernel == Kernel.VECTOR && builder.kernel == null && !builder.bitStable;
+        cold = switches && ColdCalls.ALLOWED ? new ColdCalls(builder.warmUpExecutor) : null;
+    }
+
+    /** For a call of one head, from the first on with the vector kernel. */
+    private Attention(Attention all) {
+        scale = all.scale;
+        softcap = all.softcap;
+        causal = all.causal;
+        offset = all.offset;
+        windowLeft = all.windowLeft;
+        windowRight = all.windowRight;
+        slopes = all.slopes == null ? null : new float[]{all.slopes[0]};
+        sinks = all.sinks == null ? null : new float[]{all.sinks[0]};
+        kernel = Kernel.VECTOR;
+        cold = null;
+    }
+
+    Attention forOneHead() {
+        return new Attention(this);
+    }
+
+    Kernel kernel() {
+        return kernel;
     }
 
     /**
@@ -115,6 +144,9 @@ public final class Attention {
         AttentionProblem problem = scratch.state.problem;
         try {
             AttentionBinding.bind(this, inputs, outputs, problem);
+            if (cold != null && cold.run(this, inputs, outputs, scratch)) {
+                return;
+            }
             switch (kernel) {
                 case VECTOR -> {
                     if (threads > 1) {
@@ -144,6 +176,8 @@ public final class Attention {
         private float[] slopes;
         private float[] sinks;
         private Kernel kernel;
+        private boolean bitStable;
+        private Executor warmUpExecutor;
 
         private Builder() {
         }
@@ -275,7 +309,31 @@ public final class Attention {
         }
 
         /**
-         * Makes the operator.
+         * Runs one kernel from the first call on, so that the same call always gives the same bits. Until the vector kernel is compiled calls
+         * then take up to a thousand times as long: run a {@link WarmUp} first. Off unless set, or the system property
+         * {@code dev.lanewise.bitStable} is {@code true}; an operator with a {@link #kernel} of its own is bit-stable, too.
+         *
+         * @return this
+         */
+        public Builder bitStable() {
+            bitStable = true;
+            return this;
+        }
+
+        /**
+         * Lends a thread to get the vector kernel compiled when a call finds it cold, for a second or some. Without it each such call
+         * adds up to a quarter of its time, or one short run of the vector kernel. If the executor rejects the task, calls do so, too.
+         *
+         * @param executor lends the thread
+         * @return this
+         */
+        public Builder warmUpOn(Executor executor) {
+            warmUpExecutor = Objects.requireNonNull(executor, "warmUpOn");
+            return this;
+        }
+
+        /**
+         * Makes the operator. The first one that may switch kernels takes some 150 ms, so that the first call does not.
          *
          * @return an immutable operator with the options set so far
          */

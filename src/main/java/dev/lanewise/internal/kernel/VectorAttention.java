@@ -85,6 +85,26 @@ public final class VectorAttention {
         end();
     }
 
+    /**
+     * Computes one unit of a problem with no more than so many of the keys that it sees and, if those are fewer than the features, as few features;
+     * changes the problem. In the interpreter a whole unit takes 100 ms.
+     */
+    public void rehearse(AttentionProblem problem, Scratch<?> memory, long unit, int keys) {
+        problem.depth = Math.min(problem.depth, Math.max(COUNT, keys));
+        problem.valueDepth = Math.min(problem.valueDepth, Math.max(COUNT, keys));
+        begin(problem, memory);
+        bounds.resolve(problem, 0);
+        long of = unit % units(problem);
+        int at = bounds.first(Math.max(0, panels(problem) - 1 - of % panels(problem)) * PANEL);
+        problem.rangeStart = Math.max(problem.rangeStart, at);
+        problem.rangeEnd = Math.min(problem.rangeEnd, at + (long) keys);
+        if (problem.scores.present() || problem.weights.present()) {
+            problem.keys = Math.min(problem.keys, keys);
+        }
+        run(of);
+        end();
+    }
+
     /** How many units of work a problem has: one a batch row, group of heads and panel of queries. Some may be empty. */
     static long units(AttentionProblem problem) {
         return (long) problem.batch * headGroups(problem) * panels(problem);

@@ -1,0 +1,173 @@
+package dev.lanewise;
+
+import dev.lanewise.internal.kernel.AttentionProblem;
+import dev.lanewise.internal.kernel.AttentionScratch;
+import dev.lanewise.internal.memory.Scratch;
+import dev.lanewise.internal.plan.CompiledPaths;
+import dev.lanewise.internal.plan.VectorPaths;
+
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * What an operator does while the vector kernel is not compiled for a call: it runs the scalar kernel, and gets the vector kernel
+ * compiled by a {@link Rehearsal}, on the executor it was given or else a little after each cold call, on the calling thread. There is one
+ * rehearsal in the JVM at a time.
+ */
+final class ColdCalls {
+    /** Whether operators switch kernels in this JVM. */
+    static final boolean ALLOWED = !Boolean.getBoolean("dev.lanewise.bitStable");
+
+    /** How long a rehearsal may run before its kind of call stays on the scalar kernel: twice what two busy processors need. */
+    private static final long PATIENCE_NANOS = 20_000_000_000L;
+    /** A cold call rehearses for this part of the time that it needed itself, and for one piece at least. */
+    private static final int SHARE = 4;
+    /** How long calls run on the scalar kernel before a rehearsal starts: the compilers shall get to that kernel first. */
+    private static final long SCALAR_FIRST_NANOS = 50_000_000;
+    private static final AtomicLong SCALAR_NANOS = new AtomicLong();
+    /** Whether some thread rehearses. It has {@link #current} to itself. */
+    private static final AtomicBoolean REHEARSING = new AtomicBoolean();
+    private static Rehearsal current;
+    private static volatile Task accepted;
+
+    /** Lends a thread to rehearse on; or null. */
+    private final Executor background;
+    /** Whether the executor has not begun with a task in time; no further one is given to it. */
+    private volatile boolean executorIsLate;
+
+    ColdCalls(Executor background) {
+        this.background = background;
+        FirstOperator.compileScalarKernel();
+        if (background == null) {
+            FirstOperator.loadVectorKernel();
+        }
+    }
+
+    /** Runs a bound call, unless it is warm: whether it did. */
+    boolean run(Attention attention, AttentionInputs in, AttentionOutputs out, Scratch<AttentionScratch> scratch) {
+        AttentionProblem problem = scratch.state.problem;
+        long paths = VectorPaths.of(problem);
+        if (CompiledPaths.include(paths)) {
+            return false;
+        }
+        long start = System.nanoTime();
+        scratch.state.scalar.run();
+        long nanos = System.nanoTime() - start;
+        boolean early = SCALAR_NANOS.getAndAdd(nanos) < SCALAR_FIRST_NANOS;
+        if (!early && !CompiledPaths.givenUp(paths) && VectorPaths.operations(problem) > 0 && take()) {
+            boolean lent = false;
+            try {
+                boolean begins = current == null;
+                if (begins) {
+                    current = copy(attention, in, out, paths);
+                }
+                lent = background != null && !executorIsLate && lend(nanos / SHARE);
+                if (!lent && !begins) {
+                    rehearse(nanos / SHARE, false);
+                }
+            } finally {
+                if (!lent) {
+                    REHEARSING.set(false);
+                }
+            }
+        }
+        return true;
+    }
+
+    /** Whether this thread may rehearse now: nobody else does, or an executor has not begun with what it accepted. */
+    private boolean take() {
+        if (REHEARSING.compareAndSet(false, true)) {
+            return true;
+        }
+        Task task = accepted;
+        boolean late = task != null && System.nanoTime() - task.since > Task.PATIENCE_NANOS && task.take();
+        executorIsLate |= late;
+        return late;
+    }
+
+    private boolean lend(long nanos) {
+        Task task = new Task(nanos);
+        accepted = task;
+        try {
+            background.execute(task);
+            return true;
+        } catch (RuntimeException | OutOfMemoryError rejected) {
+            return !task.take();
+        }
+    }
+
+    /** A rehearsal that an executor has accepted. It is whoever takes it first that runs it. */
+    private static final class Task implements Runnable {
+        static final long PATIENCE_NANOS = 2_000_000_000L;
+        final long since = System.nanoTime();
+        private final Thread caller = Thread.currentThread();
+        private final long callersShare;
+        private final AtomicBoolean taken = new AtomicBoolean();
+
+        Task(long callersShare) {
+            this.callersShare = callersShare;
+        }
+
+        boolean take() {
+            return taken.compareAndSet(false, true);
+        }
+
+        /** An executor may run it on the caller, in the middle of the call: then it is as short as without an executor. */
+        @Override
+        public void run() {
+            if (take()) {
+                boolean inCall = Thread.currentThread() == caller;
+                try {
+                    rehearse(inCall ? callersShare : ColdCalls.PATIENCE_NANOS, !inCall);
+                } finally {
+                    REHEARSING.set(false);
+                }
+            }
+        }
+    }
+
+    /** The call's own result is there: whatever goes wrong from here on is no failure of the call. */
+    private static Rehearsal copy(Attention attention, AttentionInputs in, AttentionOutputs out, long paths) {
+        try {
+            return new Rehearsal(attention.forOneHead(), RehearsalOperands.copy(in), RehearsalOperands.copy(out),
+                    paths);
+        } catch (RuntimeException | OutOfMemoryError | StackOverflowError failure) {
+            giveUp(paths, failure.toString());
+            return null;
+        }
+    }
+
+    /** Goes on with the rehearsal for so long, by one run at least; drops it when it is over or fails. */
+    private static void rehearse(long nanos, boolean pauses) {
+        Rehearsal rehearsal = current;
+        if (rehearsal == null) {
+            return;
+        }
+        current = null;
+        boolean settled = false;
+        long start = System.nanoTime();
+        try {
+            do {
+                settled = rehearsal.advance() || CompiledPaths.include(rehearsal.paths);
+                LockSupport.parkNanos(pauses ? rehearsal.pause() : 0);
+            } while (!settled && System.nanoTime() - start < nanos && !Thread.currentThread().isInterrupted());
+        } catch (RuntimeException | OutOfMemoryError | StackOverflowError failure) {
+            giveUp(rehearsal.paths, failure.toString());
+            return;
+        }
+        if (!settled && rehearsal.spent() >= PATIENCE_NANOS) {
+            giveUp(rehearsal.paths, rehearsal.obstacle("after " + PATIENCE_NANOS / 1_000_000_000 + " s of rehearsals"));
+        } else if (!settled) {
+            current = rehearsal;
+        }
+    }
+
+    private static void giveUp(long paths, String reason) {
+        CompiledPaths.giveUp(paths);
+        System.getLogger("dev.lanewise")
+                .log(System.Logger.Level.WARNING,
+                        "Lanewise keeps a kind of call on the scalar kernel; the vector kernel: {0}", reason);
+    }
+}

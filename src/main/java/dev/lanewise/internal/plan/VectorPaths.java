@@ -1,0 +1,95 @@
+package dev.lanewise.internal.plan;
+
+import dev.lanewise.ElementType;
+import dev.lanewise.internal.kernel.AttentionProblem;
+import dev.lanewise.internal.memory.Operand;
+
+/**
+ * The code paths that a call takes through the vector kernel, as a set of bits: calls with the same bits run the same methods, and what
+ * one of them has made the JIT compile, the others find compiled.
+ */
+public final class VectorPaths {
+    private static final int WIDTHS = 0;
+    private static final int K = 4;
+    private static final int V = 9;
+    private static final int Q = 14;
+    private static final int CONTEXT = 19;
+    private static final int MASK = 24;
+    private static final long MASK_BY_KEY = 1L << 29;
+    private static final long HIDES = 1L << 30;
+    private static final long PACKED = 1L << 31;
+    private static final long SOFTCAP = 1L << 32;
+    private static final long SLOPES = 1L << 33;
+    private static final long POSITION_BIAS = 1L << 34;
+    private static final long LOG_SUM_EXP = 1L << 35;
+    private static final long SCORES = 1L << 36;
+    private static final long WEIGHTS = 1L << 37;
+    private static final long RAGGED_DEPTH = 1L << 38;
+
+    private VectorPaths() {
+    }
+
+    /** The paths of a problem. */
+    public static long of(AttentionProblem p) {
+        long paths = p.queryStarts.present() ? PACKED : widths(p.queries);
+        paths |= layout(p.k) << K | layout(p.v) << V | layout(p.q) << Q | layout(p.context) << CONTEXT;
+        if (p.mask.present()) {
+            paths |= layout(p.mask) << MASK | (p.mask.rowStride == 0 ? MASK_BY_KEY : 0);
+        }
+        paths |= bit(p.causal || p.windowLeft >= 0 || p.windowRight >= 0, HIDES);
+        paths |= bit(p.softcap != 0, SOFTCAP) | bit(p.slopes != null, SLOPES);
+        paths |= bit(p.positionBias.present(), POSITION_BIAS) | bit(p.logSumExp.present(), LOG_SUM_EXP);
+        paths |= bit(p.scores.present(), SCORES) | bit(p.weights.present(), WEIGHTS);
+        return paths | bit((p.depth | p.valueDepth) % lanes() != 0, RAGGED_DEPTH);
+    }
+
+    /** One bit for each width in vectors that a panel has: the widest, unless there are few queries, and that of the rest. */
+    private static long widths(int queries) {
+        int lanes = lanes();
+        int panel = StartUp.CHOICE.tileVectors() * lanes;
+        int rest = queries % panel;
+        long whole = queries >= panel ? 1L << StartUp.CHOICE.tileVectors() - 1 : 0;
+        return whole | (rest == 0 ? 0 : 1L << (rest - 1) / lanes) << WIDTHS;
+    }
+
+    /** One bit of five: in place with contiguous rows, in place with others, and copied from 32-bit, 16-bit or other elements. */
+    private static long layout(Operand operand) {
+        int bytes = operand.type.bytes();
+        boolean contiguous = operand.columnStride == bytes;
+        if (operand.direct) {
+            return contiguous ? 1 : 2;
+        }
+        boolean vectors = contiguous && Operand.isNative(operand.segment);
+        return operand.type == ElementType.BFLOAT16 && vectors
+                ? 4
+                : operand.type == ElementType.FLOAT16 && vectors ? 8 : 16;
+    }
+
+    private static long bit(boolean condition, long bit) {
+        return condition ? bit : 0;
+    }
+
+    private static int lanes() {
+        return StartUp.CHOICE.lanes();
+    }
+
+    /**
+     * About how many vector operations a problem takes: {@value #SOFTMAX_OPERATIONS} for the softmax of a vector of scores, and one for each
+     * multiply-add of its two products.
+     */
+    public static long operations(AttentionProblem p) {
+        long vectors = 0;
+        int panel = StartUp.CHOICE.tileVectors() * lanes();
+        for (int b = 0; b < p.batch; b++) {
+            p.bounds.resolve(p, b);
+            for (int query = 0; query < p.bounds.queries; query += panel) {
+                int queries = Math.min(panel, p.bounds.queries - query);
+                int keys = p.bounds.end(query + queries - 1L) - p.bounds.first(query);
+                vectors += (long) Math.max(0, keys) * ((queries + lanes() - 1) / lanes());
+            }
+        }
+        return vectors * p.heads * (p.depth + p.valueDepth + SOFTMAX_OPERATIONS);
+    }
+
+    private static final int SOFTMAX_OPERATIONS = 24;
+}
