@@ -115,7 +115,7 @@ public final class Attention {
         AttentionProblem problem = scratch.state.problem;
         try {
             AttentionBinding.bind(this, inputs, outputs, problem);
-            switch (kernel) {
+            switch (kernelFor(problem)) {
                 case VECTOR -> {
                     if (threads > 1) {
                         PanelCrew.run(scratch, executor, threads);
@@ -130,6 +130,11 @@ public final class Attention {
             problem.clear();
             AttentionScratch.POOL.release(scratch);
         }
+    }
+
+    /** The vector kernel does not read from a cache. */
+    private Kernel kernelFor(AttentionProblem problem) {
+        return kernel == Kernel.VECTOR && problem.fromCache ? Kernel.SCALAR : kernel;
     }
 
     /** The options of an {@link Attention}, by name. Not thread-safe; may be used for more than one operator. */

@@ -99,7 +99,7 @@ public final class ScalarAttention {
             if ((visible & 1L << j - from) != 0) {
                 float weight = (float) Math.exp(work[scoresAt + j - from] - finite);
                 sum += weight;
-                load(p.v, h, bounds.keyRow + j, p.valueDepth);
+                loadValue(h, bounds.keyRow + j);
                 for (int d = 0; d < p.valueDepth; d++) {
                     work[contextAt + d] += weight * work[loadedAt + d];
                 }
@@ -130,7 +130,7 @@ public final class ScalarAttention {
 
     /** Scaled query row times key; four sums, for the adds of one would wait for each other. */
     private float raw(int h, int keyRow) {
-        load(p.k, h, keyRow, p.depth);
+        loadKey(h, keyRow);
         float s0 = 0;
         float s1 = 0;
         float s2 = 0;
@@ -165,6 +165,22 @@ public final class ScalarAttention {
             biased += p.additive(bounds.batch, h, bounds.queryRow + i, bounds.keyRow + j);
         }
         return biased;
+    }
+
+    private void loadKey(int h, int row) {
+        if (p.fromCache) {
+            p.cached(bounds.batch).loadKey(h / p.group, row, work, loadedAt, p.depth);
+        } else {
+            load(p.k, h, row, p.depth);
+        }
+    }
+
+    private void loadValue(int h, int row) {
+        if (p.fromCache) {
+            p.cached(bounds.batch).loadValue(h / p.group, row, work, loadedAt, p.valueDepth);
+        } else {
+            load(p.v, h, row, p.valueDepth);
+        }
     }
 
     private void load(Operand operand, int h, int row, int count) {
