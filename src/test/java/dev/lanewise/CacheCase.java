@@ -50,7 +50,7 @@ record CacheCase(int heads, int depth, int valueDepth, int layers, ElementType t
             stored[d] = switch (type) {
                 case BFLOAT16 -> Elements.bfloat16ToFloat(Elements.floatToBfloat16(row[d]));
                 case FLOAT16 -> Float.float16ToFloat(Float.floatToFloat16(row[d]));
-                case INT8 -> largest == 0 ? 0 : (float) Math.rint(row[d] * (127 / largest)) * (largest / 127);
+                case INT8 -> largest == 0 ? 0 : (int) Math.rint(row[d] * (127 / largest)) * (largest / 127);
                 default -> row[d];
             };
         }

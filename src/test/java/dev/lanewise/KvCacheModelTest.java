@@ -7,13 +7,11 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.ShrinkingMode;
-import net.jqwik.api.Tag;
 import net.jqwik.api.state.Action;
 import net.jqwik.api.state.ActionChain;
 import net.jqwik.api.state.Transformer;
 
 /** Whatever is done to the sequences of a cache, they have the tokens that plain lists have, and no page is lost or there twice. */
-@Tag("width")
 class KvCacheModelTest {
     private static final int ACTIONS = 40;
 
