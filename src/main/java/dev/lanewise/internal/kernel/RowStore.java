@@ -33,12 +33,15 @@ public final class RowStore {
     /** Stores keys (heads, n, D) as those from {@code first} on; the first stands at {@code position} of the rotation, if there is one. */
     public void keys(Tensor tensor, CachedRows to, int first, RotaryTable rotation, int position, Scratch<?> memory) {
         begin(tensor, to, memory);
+        int heads = (int) tensor.size(0);
         int count = (int) tensor.size(1);
         for (int t = 0; t < count;) {
             int run = to.run(first + t, first + count);
-            for (int h = 0; h < tensor.size(0); h++) {
-                long at = to.keyAt(h, first + t);
-                run(h, t, run, at, to.keyRowBytes, to.keyScaleAt(h, first + t), rotation, position + t);
+            long at = to.keyAt(0, first + t);
+            long scaleAt = to.keyScaleAt(0, first + t);
+            for (int h = 0; h < heads; h++) {
+                run(h, t, run, at + h * to.keyHeadStride, to.keyRowBytes, scaleAt + h * to.scaleHeadStride, rotation,
+                        position + t);
             }
             t += run;
         }
@@ -47,12 +50,15 @@ public final class RowStore {
     /** Stores values (heads, n, Dv) as those of the keys from {@code first} on. */
     public void values(Tensor tensor, CachedRows to, int first, Scratch<?> memory) {
         begin(tensor, to, memory);
+        int heads = (int) tensor.size(0);
         int count = (int) tensor.size(1);
         for (int t = 0; t < count;) {
             int run = to.run(first + t, first + count);
-            for (int h = 0; h < tensor.size(0); h++) {
-                long at = to.valueAt(h, first + t);
-                run(h, t, run, at, to.valueRowBytes, to.valueScaleAt(h, first + t), null, 0);
+            long at = to.valueAt(0, first + t);
+            long scaleAt = to.valueScaleAt(0, first + t);
+            for (int h = 0; h < heads; h++) {
+                run(h, t, run, at + h * to.valueHeadStride, to.valueRowBytes, scaleAt + h * to.scaleHeadStride, null,
+                        0);
             }
             t += run;
         }
