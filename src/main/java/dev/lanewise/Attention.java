@@ -2,7 +2,7 @@ package dev.lanewise;
 
 import dev.lanewise.internal.kernel.AttentionProblem;
 import dev.lanewise.internal.kernel.AttentionScratch;
-import dev.lanewise.internal.kernel.PanelCrew;
+import dev.lanewise.internal.kernel.UnitCrew;
 import dev.lanewise.internal.kernel.ReferenceAttention;
 import dev.lanewise.internal.memory.Scratch;
 import java.util.Objects;
@@ -115,14 +115,8 @@ public final class Attention {
         AttentionProblem problem = scratch.state.problem;
         try {
             AttentionBinding.bind(this, inputs, outputs, problem);
-            switch (kernelFor(problem)) {
-                case VECTOR -> {
-                    if (threads > 1) {
-                        PanelCrew.run(scratch, executor, threads);
-                    } else {
-                        scratch.state.vector().run(problem, scratch);
-                    }
-                }
+            switch (kernel) {
+                case VECTOR -> UnitCrew.run(scratch, executor, threads);
                 case SCALAR -> scratch.state.scalar.run();
                 case REFERENCE -> ReferenceAttention.run(problem);
             }
@@ -130,11 +124,6 @@ public final class Attention {
             problem.clear();
             AttentionScratch.POOL.release(scratch);
         }
-    }
-
-    /** The vector kernel does not read from a cache. */
-    private Kernel kernelFor(AttentionProblem problem) {
-        return kernel == Kernel.VECTOR && problem.fromCache ? Kernel.SCALAR : kernel;
     }
 
     /** The options of an {@link Attention}, by name. Not thread-safe; may be used for more than one operator. */

@@ -17,11 +17,16 @@ class CacheAccuracyTest {
         CachedTokens tokens = CachedTokens.of(arena, type, 16, k, v, lengths, new Random(1));
         Tensor context = Tensor.allocate(arena, ElementType.FLOAT32, q.shape());
         Tensor exact = Tensor.allocate(arena, ElementType.FLOAT32, q.shape());
-        Attention.builder().build().run(AttentionInputs.ofCache(q, tokens.layer(), tokens.sequences()),
-                AttentionOutputs.of(context));
-        Attention.builder().kernel(Kernel.REFERENCE).build().run(
-                AttentionInputs.of(q, k, v).withKeyLengths(Tensor.ofInts(arena, lengths)),
-                AttentionOutputs.of(exact));
+        Attention.builder()
+                .build()
+                .run(AttentionInputs.ofCache(q, tokens.layer(), tokens.sequences()),
+                        AttentionOutputs.of(context));
+        Attention.builder()
+                .kernel(Kernel.REFERENCE)
+                .build()
+                .run(
+                        AttentionInputs.of(q, k, v).withKeyLengths(Tensor.ofInts(arena, lengths)),
+                        AttentionOutputs.of(exact));
         float[] got = context.toFloats();
         float[] wanted = exact.toFloats();
         double most = 0;
