@@ -20,7 +20,8 @@ final class BlockRows {
     /** The type of the elements. */
     ElementType type;
     /** The byte of each row, and of the last one again up to a multiple of {@link LaneSums#GROUP}. */
-    final long[] at;
+    long[] at;
+    private long[] natural;
     /** Whether each row has a scale, which is then in scratch. */
     boolean scaled;
     /** Whether the rows follow each other at one distance. */
@@ -28,17 +29,21 @@ final class BlockRows {
 
     BlockRows(int rows) {
         at = new long[rows + LaneSums.GROUP];
+        natural = new long[at.length];
     }
 
-    /** Whether rows of an operand can be read in place: whole vectors in native memory. */
+    /**
+     * Whether rows of an operand can be read in place: whole vectors in native memory. A float16 takes so many steps to widen that eight of
+     * them in a loop are more than C2 inlines ({@code NodeCountInliningCutoff}), and the vectors are boxed.
+     */
     static boolean direct(Operand operand, int columns) {
         return operand.columnStride == operand.type.bytes() && columns % COUNT == 0
-                && Operand.isNative(operand.segment);
+                && operand.type != ElementType.FLOAT16 && Operand.isNative(operand.segment);
     }
 
     /** Whether rows of a cache can be read in place. */
     static boolean direct(CachedRows cache, int columns) {
-        return columns % COUNT == 0 && Operand.isNative(cache.segment);
+        return columns % COUNT == 0 && cache.type != ElementType.FLOAT16 && Operand.isNative(cache.segment);
     }
 
     /** Points at rows of an operand, from the byte {@code from} on. */
@@ -93,6 +98,14 @@ final class BlockRows {
         if (type != ElementType.FLOAT32 || !even) {
             stage(rows, columns, scratch, to);
         }
+    }
+
+    /** Puts the rows into the order of streams. */
+    void spread(int rows) {
+        long[] swap = natural;
+        natural = at;
+        at = swap;
+        KeyStreams.spread(natural, at, rows);
     }
 
     /** Bytes from one row to the next, where they lie at one distance. */

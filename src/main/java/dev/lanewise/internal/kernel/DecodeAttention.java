@@ -20,8 +20,10 @@ final class DecodeAttention implements UnitKernel {
     static final int CHUNK = 2048;
     /** Fewer units than this a thread, and the last thread to finish may be late by too much. */
     private static final int UNITS_A_THREAD = 4;
+    /** Keys in a block that goes through scratch: widened, keys and values of 128 features stay in the first-level cache. */
+    private static final int STAGED_KEYS = 32;
     /** Rows from which on they lie in lanes for q·kᵀ. */
-    private static final int TILED_ROWS = 8;
+    private static final int TILED_ROWS = 4;
 
     private final RowBounds bounds = new RowBounds();
     private final DecodeLayout at = new DecodeLayout();
@@ -76,12 +78,15 @@ final class DecodeAttention implements UnitKernel {
 
     private void layOut(AttentionProblem problem) {
         int most = Math.min(DecodeLayout.ROWS, problem.queries * problem.group);
-        at.set(problem, most, blockKeys(most));
+        at.set(problem, most, blockKeys(problem, most));
     }
 
     /** One row streams; more rows read a block again and again, so that it has to stay in a cache. */
-    private static int blockKeys(int rows) {
-        return rows == 1 ? DecodeLayout.KEYS : rows <= 8 ? 256 : 128;
+    private static int blockKeys(AttentionProblem problem, int rows) {
+        ElementType type = problem.fromCache ? problem.cached(0).type : problem.k.type;
+        return rows == 1 && type.bytes() == Short.BYTES
+                ? STAGED_KEYS
+                : rows == 1 ? DecodeLayout.KEYS : rows <= 8 ? 256 : 128;
     }
 
     @Override
@@ -188,6 +193,10 @@ final class DecodeAttention implements UnitKernel {
             for (int key = 0; key < p.keys; key += at.keys) {
                 int count = Math.min(at.keys, p.keys - key);
                 dot(key, count, 0, rows);
+                if (KeyStreams.used(rows, count)) {
+                    KeyStreams.gather(scratch, at.scoresAt, at.orderAt, count);
+                    MemorySegment.copy(scratch, at.orderAt, scratch, at.scoresAt, count * 4L);
+                }
                 outputs.emit(key, count);
             }
         }
@@ -253,7 +262,15 @@ final class DecodeAttention implements UnitKernel {
         int from = scores.fromRow;
         int to = scores.toRow;
         dot(key, count, from, to);
-        scores.transform(key, count);
+        if (scores.transforms() && KeyStreams.used(rows, count)) {
+            KeyStreams.gather(scratch, at.scoresAt, at.orderAt, count);
+            MemorySegment.copy(scratch, at.orderAt, scratch, at.scoresAt, count * 4L);
+            scores.transform(key, count);
+            KeyStreams.spread(scratch, at.scoresAt, at.orderAt, count);
+            MemorySegment.copy(scratch, at.orderAt, scratch, at.scoresAt, count * 4L);
+        } else {
+            scores.transform(key, count);
+        }
         softmax(count, from, to);
         weighValues(key, count, from, to);
     }
@@ -261,6 +278,9 @@ final class DecodeAttention implements UnitKernel {
     /** Raw scores of rows from one to before another. */
     private void dot(int key, int count, int from, int to) {
         loadKeys(key, count);
+        if (KeyStreams.used(rows, count)) {
+            keys.spread(count);
+        }
         if (tiled()) {
             multiply(count);
         } else {
@@ -269,10 +289,19 @@ final class DecodeAttention implements UnitKernel {
                     at.scoresAt + from * at.scoreRow, at.scoreRow);
         }
         if (keys.scaled) {
-            BlockRows.loadScales(cache, false, kvHead, key, count, scratch, at.scalesAt);
+            loadScales(false, key, count);
             for (int r = from; r < to; r++) {
                 RowTransforms.multiply(scratch, at.scoresAt + r * at.scoreRow, vectors(count), at.scalesAt);
             }
+        }
+    }
+
+    private void loadScales(boolean ofValues, int key, int count) {
+        if (KeyStreams.used(rows, count) && !(ofValues && hidden())) {
+            BlockRows.loadScales(cache, ofValues, kvHead, key, count, scratch, at.orderAt);
+            KeyStreams.spread(scratch, at.orderAt, at.scalesAt, count);
+        } else {
+            BlockRows.loadScales(cache, ofValues, kvHead, key, count, scratch, at.scalesAt);
         }
     }
 
@@ -349,14 +378,20 @@ final class DecodeAttention implements UnitKernel {
     /** context = context·factor + weights·v, row by row or four rows at a time. */
     private void weighValues(int key, int count, int from, int to) {
         loadValues(key, count);
+        if (KeyStreams.used(rows, count) && !hidden()) {
+            values.spread(count);
+        } else if (KeyStreams.used(rows, count)) {
+            KeyStreams.gather(scratch, at.scoresAt, at.orderAt, count);
+            MemorySegment.copy(scratch, at.orderAt, scratch, at.scoresAt, count * 4L);
+        }
         if (values.scaled) {
-            BlockRows.loadScales(cache, true, kvHead, key, count, scratch, at.scalesAt);
+            loadScales(true, key, count);
             for (int r = from; r < to; r++) {
                 RowTransforms.multiply(scratch, at.scoresAt + r * at.scoreRow, vectors(count), at.scalesAt);
             }
         }
         for (int r = from; r < to;) {
-            int group = careful ? 1 : RowProducts.mixed(to - r);
+            int group = careful ? 1 : RowProducts.mixed(values, to - r);
             if (group > 1 && scores.allSee(r, r + group, count)) {
                 addProducts(r, group, 0, count);
                 r += group;
@@ -367,8 +402,13 @@ final class DecodeAttention implements UnitKernel {
         }
     }
 
+    /** Whether single keys are left out, which the order of the streams does not allow. */
+    private boolean hidden() {
+        return careful && p.mask.present();
+    }
+
     private void weighVisible(int r, int key) {
-        if (!careful || !p.mask.present()) {
+        if (!hidden()) {
             addProducts(r, 1, scores.first[r], scores.end[r]);
             return;
         }

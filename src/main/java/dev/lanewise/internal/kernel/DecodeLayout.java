@@ -40,6 +40,8 @@ final class DecodeLayout {
     long productAt;
     /** Biases or mask elements of one row (keys). */
     long biasAt;
+    /** Floats of one row on their way to another order (keys). */
+    long orderAt;
     /** Scales of keys, then of values (keys). */
     long scalesAt;
     /** A block under transposition. */
@@ -73,6 +75,7 @@ final class DecodeLayout {
         chunkFactorsAt = reserve(rowFloats);
         productAt = reserve(4L * valueVectors * COUNT);
         biasAt = reserve(keyFloats);
+        orderAt = reserve(keyFloats);
         scalesAt = reserve(keyFloats);
         blockAt = reserve(Transpose.BLOCK_BYTES / Float.BYTES);
         keysAt = reserve((long) keys * depthVectors * COUNT);

@@ -3,13 +3,14 @@ package dev.lanewise.internal.kernel;
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
 
+import dev.lanewise.ElementType;
 import dev.lanewise.internal.plan.StartUp;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The two multiplies of few query rows, lanes along the rows of k and v, each type widened where it is loaded: scores are dot products, eight
- * keys at a time whose sums across the lanes are made together; the context is a sum of weighted rows, kept in registers. A group of rows
- * reads each row once: two queries for scores, four for the context, if 16 accumulators and what they meet fit the registers.
+ * The two multiplies of few query rows, lanes along the rows of k and v, bfloat16 and int8 widened where they are loaded: scores are dot
+ * products, eight keys at a time whose sums across the lanes are made together; the context is a sum of weighted rows, kept in registers,
+ * of four rows of weights at once if 16 accumulators and what they meet fit the registers.
  */
 final class RowProducts {
     private static final boolean MANY_REGISTERS = StartUp.CHOICE.manyRegisters();
@@ -34,11 +35,7 @@ final class RowProducts {
      */
     static void dot(BlockRows block, int count, int depth, MemorySegment scratch, long query, long queryRow,
             int queries, long out, long outRow) {
-        int r = 0;
-        for (; MANY_REGISTERS && r + 1 < queries; r += 2) {
-            dot2(block, count, depth, scratch, query + r * queryRow, queryRow, out + r * outRow, outRow);
-        }
-        for (; r < queries; r++) {
+        for (int r = 0; r < queries; r++) {
             dot1(block, count, depth, scratch, query + r * queryRow, out + r * outRow);
         }
     }
@@ -48,27 +45,14 @@ final class RowProducts {
         long[] at = block.at;
         switch (block.type) {
             case BFLOAT16 -> Bfloat16Rows.dot1(from, at, count, depth, scratch, query, out);
-            case FLOAT16 -> Float16Rows.dot1(from, at, count, depth, scratch, query, out);
             case INT8 -> Int8Rows.dot1(from, at, count, depth, scratch, query, out);
             default -> Float32Rows.dot1(from, at, count, depth, scratch, query, out);
         }
     }
 
-    private static void dot2(BlockRows block, int count, int depth, MemorySegment scratch, long query, long queryRow,
-            long out, long outRow) {
-        MemorySegment from = block.segment;
-        long[] at = block.at;
-        switch (block.type) {
-            case BFLOAT16 -> Bfloat16Rows.dot2(from, at, count, depth, scratch, query, queryRow, out, outRow);
-            case FLOAT16 -> Float16Rows.dot2(from, at, count, depth, scratch, query, queryRow, out, outRow);
-            case INT8 -> Int8Rows.dot2(from, at, count, depth, scratch, query, queryRow, out, outRow);
-            default -> Float32Rows.dot2(from, at, count, depth, scratch, query, queryRow, out, outRow);
-        }
-    }
-
-    /** How many rows of weights {@link #mix} takes at once where all of them are for the same keys. */
-    static int mixed(int rows) {
-        return MANY_REGISTERS && rows >= GROUP ? GROUP : 1;
+    /** How many rows of weights {@link #mix} takes at once where all of them are for the same keys: four, of values in float32. */
+    static int mixed(BlockRows block, int rows) {
+        return MANY_REGISTERS && rows >= GROUP && block.type == ElementType.FLOAT32 ? GROUP : 1;
     }
 
     /**
@@ -98,7 +82,8 @@ final class RowProducts {
             int from = Math.min(c, columns - width);
             long to = out + (long) from * BYTES;
             if (rows == GROUP) {
-                mix4x4(block, first, end, from * step, scratch, weights, weightRow, to, outRow);
+                Float32Rows.mix4x4(block.segment, block.at, first, end, from * step, scratch, weights, weightRow, to,
+                        outRow);
             } else if (width == WIDE) {
                 mix1x8(block, first, end, from * step, scratch, weights, to);
             } else {
@@ -114,7 +99,6 @@ final class RowProducts {
         long[] at = block.at;
         switch (block.type) {
             case BFLOAT16 -> Bfloat16Rows.mix1x1(from, at, first, end, column, scratch, weights, out);
-            case FLOAT16 -> Float16Rows.mix1x1(from, at, first, end, column, scratch, weights, out);
             case INT8 -> Int8Rows.mix1x1(from, at, first, end, column, scratch, weights, out);
             default -> Float32Rows.mix1x1(from, at, first, end, column, scratch, weights, out);
         }
@@ -126,7 +110,6 @@ final class RowProducts {
         long[] at = block.at;
         switch (block.type) {
             case BFLOAT16 -> Bfloat16Rows.mix1x4(from, at, first, end, column, scratch, weights, out);
-            case FLOAT16 -> Float16Rows.mix1x4(from, at, first, end, column, scratch, weights, out);
             case INT8 -> Int8Rows.mix1x4(from, at, first, end, column, scratch, weights, out);
             default -> Float32Rows.mix1x4(from, at, first, end, column, scratch, weights, out);
         }
@@ -138,23 +121,8 @@ final class RowProducts {
         long[] at = block.at;
         switch (block.type) {
             case BFLOAT16 -> Bfloat16Rows.mix1x8(from, at, first, end, column, scratch, weights, out);
-            case FLOAT16 -> Float16Rows.mix1x8(from, at, first, end, column, scratch, weights, out);
             case INT8 -> Int8Rows.mix1x8(from, at, first, end, column, scratch, weights, out);
             default -> Float32Rows.mix1x8(from, at, first, end, column, scratch, weights, out);
-        }
-    }
-
-    private static void mix4x4(BlockRows block, int first, int end, long column, MemorySegment scratch, long weights,
-            long weightRow, long out, long outRow) {
-        MemorySegment from = block.segment;
-        long[] at = block.at;
-        switch (block.type) {
-            case BFLOAT16 ->
-                Bfloat16Rows.mix4x4(from, at, first, end, column, scratch, weights, weightRow, out, outRow);
-            case FLOAT16 ->
-                Float16Rows.mix4x4(from, at, first, end, column, scratch, weights, weightRow, out, outRow);
-            case INT8 -> Int8Rows.mix4x4(from, at, first, end, column, scratch, weights, weightRow, out, outRow);
-            default -> Float32Rows.mix4x4(from, at, first, end, column, scratch, weights, weightRow, out, outRow);
         }
     }
 }

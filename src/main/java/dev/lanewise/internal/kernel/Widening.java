@@ -71,7 +71,7 @@ final class Widening {
     /** A bfloat16 is the upper half of a float32. */
     static FloatVector bfloat16(MemorySegment source, long at) {
         return ((IntVector) ShortVector.fromMemorySegment(HALF, source, at, ORDER)
-                .convertShape(VectorOperators.ZERO_EXTEND_S2I, I, 0)).lanewise(VectorOperators.LSHL, UPPER_HALF)
+                .convertShape(VectorOperators.S2I, I, 0)).lanewise(VectorOperators.LSHL, UPPER_HALF)
                 .reinterpretAsFloats();
     }
 
