@@ -23,7 +23,7 @@ final class DecodeAttention implements UnitKernel {
     /** Keys in a block that goes through scratch: widened, keys and values of 128 features stay in the first-level cache. */
     private static final int STAGED_KEYS = 32;
     /** Rows from which on they lie in lanes for q·kᵀ. */
-    private static final int TILED_ROWS = 4;
+    private static final int TILED_ROWS = 5;
 
     private final RowBounds bounds = new RowBounds();
     private final DecodeLayout at = new DecodeLayout();
