@@ -2,9 +2,10 @@ package dev.lanewise;
 
 import dev.lanewise.internal.kernel.AttentionProblem;
 import dev.lanewise.internal.kernel.AttentionScratch;
-import dev.lanewise.internal.kernel.PanelCrew;
+import dev.lanewise.internal.kernel.UnitCrew;
 import dev.lanewise.internal.kernel.ReferenceAttention;
 import dev.lanewise.internal.memory.Scratch;
+import java.util.Arrays;
 import java.util.Objects;
 import java.util.concurrent.Executor;
 
@@ -51,22 +52,22 @@ public final class Attention {
         cold = switches && ColdCalls.ALLOWED ? new ColdCalls(builder.warmUpExecutor) : null;
     }
 
-    /** For a call of one head, from the first on with the vector kernel. */
-    private Attention(Attention all) {
+    /** For a call of the first heads, from the first on with the vector kernel. */
+    private Attention(Attention all, int heads) {
         scale = all.scale;
         softcap = all.softcap;
         causal = all.causal;
         offset = all.offset;
         windowLeft = all.windowLeft;
         windowRight = all.windowRight;
-        slopes = all.slopes == null ? null : new float[]{all.slopes[0]};
-        sinks = all.sinks == null ? null : new float[]{all.sinks[0]};
+        slopes = all.slopes == null ? null : Arrays.copyOf(all.slopes, heads);
+        sinks = all.sinks == null ? null : Arrays.copyOf(all.sinks, heads);
         kernel = Kernel.VECTOR;
         cold = null;
     }
 
-    Attention forOneHead() {
-        return new Attention(this);
+    Attention forHeads(int heads) {
+        return new Attention(this, heads);
     }
 
     Kernel kernel() {
@@ -148,13 +149,7 @@ public final class Attention {
                 return;
             }
             switch (kernel) {
-                case VECTOR -> {
-                    if (threads > 1) {
-                        PanelCrew.run(scratch, executor, threads);
-                    } else {
-                        scratch.state.vector().run(problem, scratch);
-                    }
-                }
+                case VECTOR -> UnitCrew.run(scratch, executor, threads);
                 case SCALAR -> scratch.state.scalar.run();
                 case REFERENCE -> ReferenceAttention.run(problem);
             }

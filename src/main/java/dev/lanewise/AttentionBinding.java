@@ -8,16 +8,21 @@ final class AttentionBinding {
     }
 
     static void bind(Attention attention, AttentionInputs in, AttentionOutputs out, AttentionProblem problem) {
-        checkOperands(in, out);
-        TensorChecks.readable("q", in.q);
-        TensorChecks.readable("k", in.k);
-        TensorChecks.readable("v", in.v);
-        if (in.mask != null) {
-            checkMask(in);
+        if (in.sequences != null) {
+            CacheBinding.bind(in, out, problem);
+        } else {
+            checkOperands(in);
+            TensorChecks.readable("q", in.q);
+            TensorChecks.readable("k", in.k);
+            TensorChecks.readable("v", in.v);
+            if (in.mask != null) {
+                checkMask(in);
+            }
+            bindSizes(in, problem);
+            OutputChecks.check(in, out, problem.valueDepth, problem.keys);
+            bindOperands(in, problem);
         }
-        checkOutputs(in, out);
-        bindSizes(in, problem);
-        bindOperands(in, out, problem);
+        bindOutputs(in, out, problem);
         bindOptions(attention, in, problem);
         BatchRowBinding.bind(attention, in, problem);
     }
@@ -27,6 +32,9 @@ final class AttentionBinding {
         TensorChecks.shared("q", in.q);
         TensorChecks.shared("k", in.k);
         TensorChecks.shared("v", in.v);
+        if (in.sequences != null) {
+            TensorChecks.shared("cache", in.sequences[0].cache().segment());
+        }
         TensorChecks.shared("mask", in.mask);
         TensorChecks.shared("positionBias", in.positionBias);
         TensorChecks.shared("pastLengths", in.pastLengths);
@@ -40,7 +48,7 @@ final class AttentionBinding {
         TensorChecks.shared("logSumExp", out.logSumExp);
     }
 
-    private static void checkOperands(AttentionInputs in, AttentionOutputs out) {
+    private static void checkOperands(AttentionInputs in) {
         int rank = in.q.rank();
         if (rank < 2 || rank > 4) {
             throw new IllegalArgumentException("q: rank " + rank + ", wanted 2 (L, D), 3 (B, L, D) or 4 (B, H, L, D)");
@@ -48,7 +56,6 @@ final class AttentionBinding {
         checkFloat("q", in.q, rank);
         checkFloat("k", in.k, rank);
         checkFloat("v", in.v, rank);
-        checkFloat("context", out.context, rank);
         TensorChecks.intSizes("q", in.q);
         TensorChecks.intSizes("k", in.k);
         TensorChecks.intSizes("v", in.v);
@@ -98,52 +105,6 @@ final class AttentionBinding {
         TensorChecks.readable("mask", in.mask);
     }
 
-    private static void checkOutputs(AttentionInputs in, AttentionOutputs out) {
-        checkOutput("context", out.context, in, in.v.size(in.v.rank() - 1));
-        if (out.scores != null) {
-            checkOutput("scores", out.scores, in, in.k.size(in.k.rank() - 2));
-        }
-        if (out.weights != null) {
-            checkOutput("weights", out.weights, in, in.k.size(in.k.rank() - 2));
-        }
-        if (out.logSumExp != null) {
-            checkOutput("logSumExp", out.logSumExp, in, 1);
-        }
-        TensorChecks.apart("weights", out.weights, "context", out.context);
-        TensorChecks.apart("scores", out.scores, "context", out.context);
-        TensorChecks.apart("scores", out.scores, "weights", out.weights);
-        TensorChecks.apart("logSumExp", out.logSumExp, "context", out.context);
-        TensorChecks.apart("logSumExp", out.logSumExp, "weights", out.weights);
-        TensorChecks.apart("logSumExp", out.logSumExp, "scores", out.scores);
-    }
-
-    private static void checkOutput(String name, Tensor output, AttentionInputs in, long columns) {
-        int rank = in.q.rank();
-        TensorChecks.rank(name, output, rank);
-        if (name.equals("logSumExp")) {
-            TensorChecks.floatingOr64(name, output);
-        } else {
-            TensorChecks.floating(name, output);
-        }
-        for (int axis = 0; axis < rank - 1; axis++) {
-            TensorChecks.sameSize(name, output, axis, "q", in.q, axis);
-        }
-        TensorChecks.size(name, output, rank - 1, columns);
-        TensorChecks.writable(name, output);
-        if (!name.equals("context") || !TensorChecks.same(output, in.q)) {
-            TensorChecks.apart(name, output, "q", in.q);
-        }
-        TensorChecks.apart(name, output, "k", in.k);
-        TensorChecks.apart(name, output, "v", in.v);
-        TensorChecks.apart(name, output, "mask", in.mask);
-        TensorChecks.apart(name, output, "positionBias", in.positionBias);
-        TensorChecks.apart(name, output, "pastLengths", in.pastLengths);
-        TensorChecks.apart(name, output, "keyLengths", in.keyLengths);
-        TensorChecks.apart(name, output, "keyStarts", in.keyStarts);
-        TensorChecks.apart(name, output, "queryBoundaries", in.queryBoundaries);
-        TensorChecks.apart(name, output, "keyBoundaries", in.keyBoundaries);
-    }
-
     private static void bindSizes(AttentionInputs in, AttentionProblem problem) {
         int rank = in.q.rank();
         problem.batch = rank < 3 ? 1 : (int) in.q.size(0);
@@ -155,15 +116,19 @@ final class AttentionBinding {
         problem.valueDepth = (int) in.v.size(rank - 1);
     }
 
-    private static void bindOperands(AttentionInputs in, AttentionOutputs out, AttentionProblem problem) {
+    private static void bindOperands(AttentionInputs in, AttentionProblem problem) {
         boolean headless = in.q.rank() == 3;
         problem.q.set(in.q, headless);
         problem.k.set(in.k, headless);
         problem.v.set(in.v, headless);
-        problem.context.set(out.context, headless);
         if (in.mask != null) {
             problem.mask.set(in.mask, headless);
         }
+    }
+
+    private static void bindOutputs(AttentionInputs in, AttentionOutputs out, AttentionProblem problem) {
+        boolean headless = in.q.rank() == 3;
+        problem.context.set(out.context, headless);
         if (out.scores != null) {
             problem.scores.set(out.scores, headless);
             problem.scoreStage = out.scoreStage;

@@ -13,8 +13,13 @@ import java.util.Objects;
  */
 public final class AttentionInputs {
     final Tensor q;
+    /** Absent, as v is, where a cache has the keys and values. */
     final Tensor k;
     final Tensor v;
+    /** One for each batch row, or null. */
+    final KvCache.Sequence[] sequences;
+    /** The layer of the sequences. */
+    final int layer;
     final Tensor mask;
     final Tensor positionBias;
     final Tensor pastLengths;
@@ -25,12 +30,14 @@ public final class AttentionInputs {
     final long rangeStart;
     final long rangeEnd;
 
-    private AttentionInputs(Tensor q, Tensor k, Tensor v, Tensor mask, Tensor positionBias, Tensor pastLengths,
-            Tensor keyLengths, Tensor keyStarts, Tensor queryBoundaries, Tensor keyBoundaries, long rangeStart,
-            long rangeEnd) {
+    private AttentionInputs(Tensor q, Tensor k, Tensor v, KvCache.Sequence[] sequences, int layer, Tensor mask,
+            Tensor positionBias, Tensor pastLengths, Tensor keyLengths, Tensor keyStarts, Tensor queryBoundaries,
+            Tensor keyBoundaries, long rangeStart, long rangeEnd) {
         this.q = Objects.requireNonNull(q, "q");
-        this.k = Objects.requireNonNull(k, "k");
-        this.v = Objects.requireNonNull(v, "v");
+        this.k = k;
+        this.v = v;
+        this.sequences = sequences;
+        this.layer = layer;
         this.mask = mask;
         this.positionBias = positionBias;
         this.pastLengths = pastLengths;
@@ -51,7 +58,40 @@ public final class AttentionInputs {
      * @return the inputs
      */
     public static AttentionInputs of(Tensor q, Tensor k, Tensor v) {
-        return new AttentionInputs(q, k, v, null, null, null, null, null, null, null, 0, Long.MAX_VALUE);
+        Objects.requireNonNull(k, "k");
+        Objects.requireNonNull(v, "v");
+        return new AttentionInputs(q, k, v, null, 0, null, null, null, null, null, null, null, 0, Long.MAX_VALUE);
+    }
+
+    /**
+     * Queries against what is in a cache, read in place: one new token, some speculated ones or a chunk of a prompt for each of a batch of sequences.
+     * Batch row b has the keys that its sequence has in the layer when the call starts, numbered from 0; the sequences may differ in
+     * length, and one may be there more than once. A mask, packed sequences and the outputs of shape (query, key) are refused: rows that differ in
+     * length have no Lk in common. {@link PositionOffset#bottomRight} lets the last query stand at the last key of its row, so a causal call comes after
+     * the queries' own keys have been appended.
+     *
+     * @param q queries, (B, H, Lq, D); H is a multiple of the cache's Hkv
+     * @param layer a layer of the cache
+     * @param sequences one for each batch row, all of one cache
+     * @return the inputs; the context of the call is (B, H, Lq, Dv)
+     * @throws IllegalArgumentException if there is no sequence, or they are not all of one cache
+     * @throws IndexOutOfBoundsException if the cache has no such layer
+     */
+    public static AttentionInputs ofCache(Tensor q, int layer, KvCache.Sequence... sequences) {
+        KvCache.Sequence[] rows = sequences.clone();
+        if (rows.length == 0) {
+            throw new IllegalArgumentException("sequences: none, wanted one for each batch row of q");
+        }
+        for (int row = 0; row < rows.length; row++) {
+            Objects.requireNonNull(rows[row], "sequences");
+            if (rows[row].cache() != rows[0].cache()) {
+                throw new IllegalArgumentException(
+                        "sequences: [" + row + "] is of another cache than [0], wanted all of one");
+            }
+        }
+        Objects.checkIndex(layer, rows[0].cache().layers());
+        return new AttentionInputs(q, null, null, rows, layer, null, null, null, null, null, null, null, 0,
+                Long.MAX_VALUE);
     }
 
     /**
@@ -63,7 +103,8 @@ public final class AttentionInputs {
      * @return a copy with the mask
      */
     public AttentionInputs withMask(Tensor newMask) {
-        return new AttentionInputs(q, k, v, newMask, positionBias, pastLengths, keyLengths, keyStarts, queryBoundaries,
+        return new AttentionInputs(q, k, v, sequences, layer, newMask, positionBias, pastLengths, keyLengths, keyStarts,
+                queryBoundaries,
                 keyBoundaries, rangeStart, rangeEnd);
     }
 
@@ -76,7 +117,8 @@ public final class AttentionInputs {
      * @return a copy with the bias
      */
     public AttentionInputs withPositionBias(Tensor table) {
-        return new AttentionInputs(q, k, v, mask, table, pastLengths, keyLengths, keyStarts, queryBoundaries,
+        return new AttentionInputs(q, k, v, sequences, layer, mask, table, pastLengths, keyLengths, keyStarts,
+                queryBoundaries,
                 keyBoundaries,
                 rangeStart, rangeEnd);
     }
@@ -88,7 +130,8 @@ public final class AttentionInputs {
      * @return a copy with the lengths
      */
     public AttentionInputs withPastLengths(Tensor lengths) {
-        return new AttentionInputs(q, k, v, mask, positionBias, lengths, keyLengths, keyStarts, queryBoundaries,
+        return new AttentionInputs(q, k, v, sequences, layer, mask, positionBias, lengths, keyLengths, keyStarts,
+                queryBoundaries,
                 keyBoundaries,
                 rangeStart, rangeEnd);
     }
@@ -100,7 +143,8 @@ public final class AttentionInputs {
      * @return a copy with the lengths
      */
     public AttentionInputs withKeyLengths(Tensor lengths) {
-        return new AttentionInputs(q, k, v, mask, positionBias, pastLengths, lengths, keyStarts, queryBoundaries,
+        return new AttentionInputs(q, k, v, sequences, layer, mask, positionBias, pastLengths, lengths, keyStarts,
+                queryBoundaries,
                 keyBoundaries,
                 rangeStart, rangeEnd);
     }
@@ -112,7 +156,8 @@ public final class AttentionInputs {
      * @return a copy with the starts
      */
     public AttentionInputs withKeyStarts(Tensor starts) {
-        return new AttentionInputs(q, k, v, mask, positionBias, pastLengths, keyLengths, starts, queryBoundaries,
+        return new AttentionInputs(q, k, v, sequences, layer, mask, positionBias, pastLengths, keyLengths, starts,
+                queryBoundaries,
                 keyBoundaries,
                 rangeStart, rangeEnd);
     }
@@ -130,7 +175,8 @@ public final class AttentionInputs {
     public AttentionInputs withPackedSequences(Tensor newQueryBoundaries, Tensor newKeyBoundaries) {
         Objects.requireNonNull(newQueryBoundaries, "queryBoundaries");
         Objects.requireNonNull(newKeyBoundaries, "keyBoundaries");
-        return new AttentionInputs(q, k, v, mask, positionBias, pastLengths, keyLengths, keyStarts, newQueryBoundaries,
+        return new AttentionInputs(q, k, v, sequences, layer, mask, positionBias, pastLengths, keyLengths, keyStarts,
+                newQueryBoundaries,
                 newKeyBoundaries, rangeStart, rangeEnd);
     }
 
@@ -147,7 +193,8 @@ public final class AttentionInputs {
         if (from < 0 || from > to) {
             throw new IllegalArgumentException("key range: from " + from + " to " + to + ", wanted 0 <= from <= to");
         }
-        return new AttentionInputs(q, k, v, mask, positionBias, pastLengths, keyLengths, keyStarts, queryBoundaries,
+        return new AttentionInputs(q, k, v, sequences, layer, mask, positionBias, pastLengths, keyLengths, keyStarts,
+                queryBoundaries,
                 keyBoundaries, from, to);
     }
 }

@@ -76,6 +76,9 @@ final class BatchRowBinding {
     }
 
     private static int keysOf(AttentionProblem problem, int row) {
+        if (problem.fromCache) {
+            return problem.cached(row).length;
+        }
         return problem.keyRowStarts.present()
                 ? problem.keyRowStarts.get(row + 1L) - problem.keyRowStarts.get(row)
                 : problem.keys;

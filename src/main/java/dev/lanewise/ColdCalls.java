@@ -61,7 +61,7 @@ final class ColdCalls {
             try {
                 boolean begins = current == null;
                 if (begins) {
-                    current = copy(attention, in, out, paths);
+                    current = copy(attention, in, out, VectorPaths.heads(problem), paths);
                 }
                 lent = background != null && !executorIsLate && lend(nanos / SHARE);
                 if (!lent && !begins) {
@@ -129,9 +129,11 @@ final class ColdCalls {
     }
 
     /** The call's own result is there: whatever goes wrong from here on is no failure of the call. */
-    private static Rehearsal copy(Attention attention, AttentionInputs in, AttentionOutputs out, long paths) {
+    private static Rehearsal copy(Attention attention, AttentionInputs in, AttentionOutputs out, int heads,
+            long paths) {
         try {
-            return new Rehearsal(attention.forOneHead(), RehearsalOperands.copy(in), RehearsalOperands.copy(out),
+            return new Rehearsal(attention.forHeads(heads), RehearsalOperands.copy(in, heads),
+                    RehearsalOperands.copy(out, heads),
                     paths);
         } catch (RuntimeException | OutOfMemoryError | StackOverflowError failure) {
             giveUp(paths, failure.toString());

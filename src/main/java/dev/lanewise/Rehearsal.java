@@ -87,7 +87,7 @@ final class Rehearsal {
         AttentionProblem problem = scratch.state.problem;
         try {
             AttentionBinding.bind(operator, inputs, outputs, problem);
-            scratch.state.vector().rehearse(problem, scratch, runs, keys);
+            scratch.state.rehearse(scratch, runs, keys);
         } finally {
             problem.clear();
             AttentionScratch.POOL.release(scratch);

@@ -5,20 +5,28 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The operands of one batch row and head of a call, copied: same sizes, types, strides and kind of memory, so that a call with them runs
+ * The operands of one batch row and of a few heads of a call, copied: same sizes, types, strides and kind of memory, so that a call with them runs
  * the same code and nothing of the caller's is used, or written, any more. The collector frees them.
  */
 final class RehearsalOperands {
+    /** Two chunks of keys, as the kernel for few rows takes them. */
+    private static final int MOST_TOKENS = 4096;
+
     private RehearsalOperands() {
     }
 
-    static AttentionInputs copy(AttentionInputs in) {
+    /** The inputs with so many query heads, all of one key/value head. */
+    static AttentionInputs copy(AttentionInputs in, int heads) {
+        if (in.sequences != null) {
+            return overCache(in, heads);
+        }
         int rank = in.q.rank();
         int row = in.queryBoundaries == null && rank > 2 ? longestRow(in) : 0;
-        AttentionInputs copy = AttentionInputs.of(head(in.q, row, rank), head(in.k, row, rank), head(in.v, row, rank))
+        AttentionInputs copy = AttentionInputs
+                .of(heads(in.q, row, rank, heads), heads(in.k, row, rank, 1), heads(in.v, row, rank, 1))
                 .withKeyRange(in.rangeStart, in.rangeEnd);
         if (in.mask != null) {
-            copy = copy.withMask(head(in.mask, row, rank));
+            copy = copy.withMask(heads(in.mask, row, rank, heads));
         }
         if (in.positionBias != null) {
             copy = copy.withPositionBias(duplicate(in.positionBias.slice(0, 0, 1)));
@@ -31,16 +39,42 @@ final class RehearsalOperands {
                 .withKeyStarts(entry(in.keyStarts, row, in));
     }
 
-    static AttentionOutputs copy(AttentionOutputs out) {
+    /** A cache of one key/value head, with as many tokens as the longest of the sequences but no more than {@link #MOST_TOKENS}, all zeros. */
+    private static AttentionInputs overCache(AttentionInputs in, int heads) {
+        int row = 0;
+        for (int other = 1; other < in.sequences.length; other++) {
+            row = in.sequences[other].length(in.layer) > in.sequences[row].length(in.layer) ? other : row;
+        }
+        KvCache of = in.sequences[row].cache();
+        int tokens = Math.min(MOST_TOKENS, in.sequences[row].length(in.layer));
+        int pageTokens = Math.clamp(tokens, 1, of.pageTokens());
+        Arena arena = Arena.ofAuto();
+        KvCache.Sequence sequence = KvCache.builder(1, of.headDimension())
+                .valueDimension(of.valueDimension())
+                .storage(of.storage())
+                .pageTokens(pageTokens)
+                .capacity((tokens + pageTokens - 1L) / pageTokens * pageTokens)
+                .allocate(arena)
+                .newSequence();
+        sequence.append(0, Tensor.allocate(arena, ElementType.FLOAT32, 1, tokens, of.headDimension()),
+                Tensor.allocate(arena, ElementType.FLOAT32, 1, tokens, of.valueDimension()));
+        AttentionInputs copy = AttentionInputs.ofCache(heads(in.q, row, 4, heads), 0, sequence);
+        if (in.positionBias != null) {
+            copy = copy.withPositionBias(duplicate(in.positionBias.slice(0, 0, 1)));
+        }
+        return copy.withPastLengths(entry(in.pastLengths, row, in));
+    }
+
+    static AttentionOutputs copy(AttentionOutputs out, int heads) {
         int rank = out.context.rank();
-        AttentionOutputs copy = AttentionOutputs.of(head(out.context, 0, rank));
+        AttentionOutputs copy = AttentionOutputs.of(heads(out.context, 0, rank, heads));
         if (out.scores != null) {
-            copy = copy.withScores(head(out.scores, 0, rank), out.scoreStage);
+            copy = copy.withScores(heads(out.scores, 0, rank, heads), out.scoreStage);
         }
         if (out.weights != null) {
-            copy = copy.withWeights(head(out.weights, 0, rank));
+            copy = copy.withWeights(heads(out.weights, 0, rank, heads));
         }
-        return out.logSumExp == null ? copy : copy.withLogSumExp(head(out.logSumExp, 0, rank));
+        return out.logSumExp == null ? copy : copy.withLogSumExp(heads(out.logSumExp, 0, rank, heads));
     }
 
     /** The batch row with the most keys: a short one would exercise little. */
@@ -65,16 +99,17 @@ final class RehearsalOperands {
         return duplicate(in.queryBoundaries == null ? column.slice(0, row, row + 1L) : column);
     }
 
-    /** One batch row and head of a tensor whose axes are the last of those of a call of the given rank. */
-    private static Tensor head(Tensor tensor, int row, int rank) {
-        Tensor one = tensor;
+    /** One batch row and the first heads of a tensor whose axes are the last of those of a call of the given rank. */
+    private static Tensor heads(Tensor tensor, int row, int rank, int heads) {
+        Tensor some = tensor;
         int outer = tensor.rank() - 2;
         for (int axis = 0; axis < outer; axis++) {
             boolean batch = axis == 0 && tensor.rank() == rank;
+            boolean head = rank == 4 && axis == outer - 1;
             long at = batch ? Math.min(row, tensor.size(axis) - 1) : 0;
-            one = one.slice(axis, at, at + 1);
+            some = some.slice(axis, at, at + (head ? Math.min(heads, tensor.size(axis)) : 1));
         }
-        return duplicate(one);
+        return duplicate(some);
     }
 
     /** The same view of memory of its own, as large as what the view reaches. */

@@ -2,6 +2,7 @@ package dev.lanewise;
 
 import dev.lanewise.internal.memory.Elements;
 import dev.lanewise.internal.memory.Overlap;
+import dev.lanewise.internal.memory.RotaryTable;
 import java.util.Objects;
 
 /**
@@ -17,27 +18,17 @@ public final class RotaryEmbedding {
         HALF_SPLIT
     }
 
-    private final int rotated;
-    private final Pairing pairing;
-    private final int positions;
+    /** R. */
+    final int rotated;
+    /** Positions from 0 to before this one can be embedded. */
+    final int positions;
     /** Cosine and sine of each pair, position by position. */
-    private final float[] cosines;
-    private final float[] sines;
+    final RotaryTable table;
 
     private RotaryEmbedding(int rotated, Pairing pairing, double base, int positions) {
         this.rotated = rotated;
-        this.pairing = pairing;
         this.positions = positions;
-        int pairs = rotated / 2;
-        cosines = new float[Math.multiplyExact(positions, pairs)];
-        sines = new float[cosines.length];
-        for (int p = 0; p < positions; p++) {
-            for (int i = 0; i < pairs; i++) {
-                double angle = p * Math.pow(base, -2.0 * i / rotated);
-                cosines[p * pairs + i] = (float) Math.cos(angle);
-                sines[p * pairs + i] = (float) Math.sin(angle);
-            }
-        }
+        table = new RotaryTable(rotated, pairing == Pairing.INTERLEAVED, base, positions);
     }
 
     /**
@@ -121,14 +112,13 @@ public final class RotaryEmbedding {
         int last = in.rank() - 1;
         long inStep = in.stride(last) * in.type().bytes();
         long outStep = out.stride(last) * out.type().bytes();
-        int pairs = rotated / 2;
-        for (int i = 0; i < pairs; i++) {
-            int first = pairing == Pairing.INTERLEAVED ? 2 * i : i;
-            int second = pairing == Pairing.INTERLEAVED ? 2 * i + 1 : i + pairs;
+        for (int i = 0; i < rotated / 2; i++) {
+            int first = table.first(i);
+            int second = table.second(i);
             float x = Elements.get(in.segment(), in.type(), from + first * inStep);
             float y = Elements.get(in.segment(), in.type(), from + second * inStep);
-            float cosine = cosines[position * pairs + i];
-            float sine = sines[position * pairs + i];
+            float cosine = table.cosine(position, i);
+            float sine = table.sine(position, i);
             Elements.set(out.segment(), out.type(), to + first * outStep, x * cosine - y * sine);
             Elements.set(out.segment(), out.type(), to + second * outStep, x * sine + y * cosine);
         }

@@ -1,6 +1,7 @@
 package dev.lanewise;
 
 import dev.lanewise.internal.memory.Overlap;
+import java.lang.foreign.MemorySegment;
 
 /** Checks of one argument or two; each names the argument, what it was and what was wanted. */
 final class TensorChecks {
@@ -55,6 +56,14 @@ final class TensorChecks {
         }
     }
 
+    static void size(String name, Tensor tensor, int axis, String other, long wanted) {
+        if (tensor.size(axis) != wanted) {
+            throw new IllegalArgumentException(
+                    name + ": axis " + axis + " has " + tensor.size(axis) + " elements, wanted " + other + ", "
+                            + wanted);
+        }
+    }
+
     static void sameSize(String name, Tensor tensor, int axis, String other, Tensor model, int modelAxis) {
         if (tensor.size(axis) != model.size(modelAxis)) {
             throw new IllegalArgumentException(
@@ -65,10 +74,15 @@ final class TensorChecks {
 
     /** The memory is alive and this thread may use it. */
     static void readable(String name, Tensor tensor) {
-        if (!tensor.segment().scope().isAlive()) {
+        readable(name, tensor.segment());
+    }
+
+    /** The same of memory that is not a tensor's. */
+    static void readable(String name, MemorySegment segment) {
+        if (!segment.scope().isAlive()) {
             throw new IllegalStateException(name + ": its arena is closed, wanted an open one");
         }
-        if (!tensor.segment().isAccessibleBy(Thread.currentThread())) {
+        if (!segment.isAccessibleBy(Thread.currentThread())) {
             throw new WrongThreadException(
                     name + ": its arena is confined to another thread, wanted " + Thread.currentThread());
         }
@@ -76,7 +90,13 @@ final class TensorChecks {
 
     /** The memory is not confined to one thread; the tensor may be absent. */
     static void shared(String name, Tensor tensor) {
-        if (tensor != null && !tensor.segment().isAccessibleBy(Nobody.THREAD)) {
+        if (tensor != null) {
+            shared(name, tensor.segment());
+        }
+    }
+
+    static void shared(String name, MemorySegment segment) {
+        if (!segment.isAccessibleBy(Nobody.THREAD)) {
             throw new WrongThreadException(name + ": its arena is confined to one thread, wanted a shared one");
         }
     }

@@ -15,7 +15,7 @@ import java.util.concurrent.locks.LockSupport;
  * compiled is measured, never assumed: the times of the real entry point have to stop falling, and to be those of compiled vector code.
  *
  * <p>A call of this kind stands for those to come, with tensors of their shapes, types, strides and kind of memory, and the same options
- * and outputs. One batch row and head of it are copied when the warm-up is made; after that nothing of the caller's is used, and
+ * and outputs. One batch row and head of it (with few queries: all heads of one key/value head) are copied when the warm-up is made; after that nothing of the caller's is used, and
  * outputs are never written. Numbers do not matter, but lengths, boundaries and masks decide what is seen, so give typical ones. Other batch
  * sizes, numbers of heads and of keys are warm with it. Another number of queries is where the last panel is as wide (see {@link
  * RuntimeInfo#lanes()}): a service with several lengths warms up several; the second takes far less than the first.
@@ -39,9 +39,10 @@ public final class WarmUp {
                     ? "the kernel is " + attention.kernel()
                     : VectorPaths.operations(problem) == 0 ? "the call sees no key" : null;
             boolean any = nothingToDo == null;
-            this.attention = any ? attention.forOneHead() : null;
-            inputs = any ? RehearsalOperands.copy(in) : null;
-            outputs = any ? RehearsalOperands.copy(out) : null;
+            int heads = VectorPaths.heads(problem);
+            this.attention = any ? attention.forHeads(heads) : null;
+            inputs = any ? RehearsalOperands.copy(in, heads) : null;
+            outputs = any ? RehearsalOperands.copy(out, heads) : null;
             paths = any ? VectorPaths.of(problem) : 0;
         } finally {
             problem.clear();

@@ -28,6 +28,7 @@ class RehearsalOperandsTest {
         AttentionInputs copiedInputs;
         AttentionOutputs copiedOutputs;
         long paths;
+        int heads;
         try (Arena arena = Arena.ofConfined()) {
             AttentionInputs inputs = drawn.inputs(arena);
             AttentionOutputs outputs = outputs(drawn, arena, inputs);
@@ -36,17 +37,18 @@ class RehearsalOperandsTest {
             Assume.that(VectorPaths.operations(problem) > 0);
             paths = VectorPaths.of(problem);
             float[] before = outputs.context.toFloats();
-            copiedInputs = RehearsalOperands.copy(inputs);
-            copiedOutputs = RehearsalOperands.copy(outputs);
-            Attention one = operator.forOneHead();
+            heads = VectorPaths.heads(problem);
+            copiedInputs = RehearsalOperands.copy(inputs, heads);
+            copiedOutputs = RehearsalOperands.copy(outputs, heads);
+            Attention one = operator.forHeads(heads);
             one.run(copiedInputs, copiedOutputs);
             assertArrayEquals(before, outputs.context.toFloats());
         }
         AttentionProblem copy = new AttentionProblem();
-        AttentionBinding.bind(operator.forOneHead(), copiedInputs, copiedOutputs, copy);
-        assertEquals(1, copy.heads);
+        AttentionBinding.bind(operator.forHeads(heads), copiedInputs, copiedOutputs, copy);
+        assertEquals(heads, copy.heads);
         assertEquals(Long.toBinaryString(paths), Long.toBinaryString(VectorPaths.of(copy)));
-        operator.forOneHead().run(copiedInputs, copiedOutputs);
+        operator.forHeads(heads).run(copiedInputs, copiedOutputs);
     }
 
     private static AttentionOutputs outputs(AttentionCase drawn, Arena arena, AttentionInputs in) {

@@ -2,9 +2,11 @@ package dev.lanewise.internal.kernel;
 
 import dev.lanewise.ElementType;
 import dev.lanewise.ScoreStage;
+import dev.lanewise.internal.memory.CachedRows;
 import dev.lanewise.internal.memory.Elements;
 import dev.lanewise.internal.memory.IntColumn;
 import dev.lanewise.internal.memory.Operand;
+import java.util.Arrays;
 
 /**
  * One call, checked and flattened: the operands, the sizes and the options that the kernels read. Filled in by the API, never
@@ -17,6 +19,10 @@ public final class AttentionProblem {
     public final Operand k = new Operand();
     /** Values: (batch, kv head, key, feature). */
     public final Operand v = new Operand();
+    /** One for each batch row at least, where keys and values are in a cache. */
+    private CachedRows[] cached = new CachedRows[0];
+    /** Whether keys and values are in a cache; {@link #k} and {@link #v} are absent then. */
+    public boolean fromCache;
     /** Output: weights·v, (batch, head, query, feature). */
     public final Operand context = new Operand();
     /** Output or absent: scores at {@link #scoreStage}, (batch, head, query, key). */
@@ -40,7 +46,7 @@ public final class AttentionProblem {
     public int group;
     /** Lq: rows of q. */
     public int queries;
-    /** Lk: rows of k and v. */
+    /** Lk: rows of k and v; over a cache, of the longest batch row. */
     public int keys;
     /** D. */
     public int depth;
@@ -91,6 +97,10 @@ public final class AttentionProblem {
         q.clear();
         k.clear();
         v.clear();
+        for (int row = 0; fromCache && row < batch; row++) {
+            cached[row].clear();
+        }
+        fromCache = false;
         context.clear();
         scores.clear();
         weights.clear();
@@ -104,6 +114,23 @@ public final class AttentionProblem {
         keyRowStarts.clear();
         slopes = null;
         sinks = null;
+    }
+
+    /** Makes the keys and values those of a cache, one {@link CachedRows} a batch row. */
+    public void cacheRows(int rows) {
+        fromCache = true;
+        int had = cached.length;
+        if (had < rows) {
+            cached = Arrays.copyOf(cached, rows);
+            for (int row = had; row < rows; row++) {
+                cached[row] = new CachedRows();
+            }
+        }
+    }
+
+    /** Where the keys and values of a batch row lie in the cache. */
+    public CachedRows cached(int row) {
+        return cached[row];
     }
 
     /** Whether the mask operand is boolean. */

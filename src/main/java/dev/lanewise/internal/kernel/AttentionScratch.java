@@ -1,6 +1,7 @@
 package dev.lanewise.internal.kernel;
 
 import dev.lanewise.internal.memory.Scratch;
+import dev.lanewise.internal.plan.KernelChoice;
 
 /** What one call keeps besides native memory: the flattened problem, and the small state of each kernel. */
 public final class AttentionScratch {
@@ -11,13 +12,26 @@ public final class AttentionScratch {
     public final AttentionProblem problem = new AttentionProblem();
     /** The fallback, with its state. */
     public final ScalarAttention scalar = new ScalarAttention(problem);
-    private VectorAttention vector;
+    /** What the chunks of a call leave to be merged. */
+    final ChunkParts parts = new ChunkParts();
+    private VectorAttention panels;
+    private DecodeAttention decode;
 
-    /** The vector kernel, with its state; made on demand, for without the vector module it cannot be linked. */
-    public VectorAttention vector() {
-        if (vector == null) {
-            vector = new VectorAttention();
+    /** The vector kernel for a problem, with its state; made on demand, for without the vector module it cannot be linked. */
+    UnitKernel vectorKernel(AttentionProblem call) {
+        if (KernelChoice.fewRows(call.queries, call.queryStarts.present())) {
+            decode = decode == null ? new DecodeAttention() : decode;
+            return decode;
         }
-        return vector;
+        panels = panels == null ? new VectorAttention() : panels;
+        return panels;
+    }
+
+    /**
+     * Runs one unit of the problem with no more than so many keys, on the vector kernel; changes the problem. In the interpreter a
+     * whole unit takes 100 ms.
+     */
+    public void rehearse(Scratch<AttentionScratch> memory, long unit, int keys) {
+        vectorKernel(problem).rehearse(problem, parts, memory, unit, keys);
     }
 }

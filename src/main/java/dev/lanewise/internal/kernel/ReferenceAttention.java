@@ -34,10 +34,10 @@ public final class ReferenceAttention {
         int row = bounds.queryRow + i;
         int first = bounds.keyRow + bounds.first(i);
         int end = bounds.keyRow + bounds.end(i);
-        for (int j = 0; j < p.keys; j++) {
+        for (int j = 0; j < bounds.keyRows(p); j++) {
             double score = 0;
             for (int d = 0; d < p.depth; d++) {
-                score += load(p.q, bounds.batch, h, row, d) * load(p.k, bounds.batch, h / p.group, j, d);
+                score += load(p.q, bounds.batch, h, row, d) * key(p, bounds.batch, h / p.group, j, d);
             }
             score *= p.scale;
             emitScore(p, ScoreStage.RAW, bounds.batch, h, row, j, score);
@@ -72,19 +72,19 @@ public final class ReferenceAttention {
         int row = bounds.queryRow + i;
         boolean any = false;
         double max = p.sinks == null ? Double.NEGATIVE_INFINITY : p.sinks[h];
-        for (int j = 0; j < p.keys; j++) {
+        for (int j = 0; j < bounds.keyRows(p); j++) {
             any |= visible[j];
             max = visible[j] && scores[j] > max ? scores[j] : max;
         }
         max = max == Double.NEGATIVE_INFINITY ? 0 : max;
         double sum = p.sinks == null ? 0 : Math.exp(p.sinks[h] - max);
         double[] context = new double[p.valueDepth];
-        for (int j = 0; j < p.keys; j++) {
+        for (int j = 0; j < bounds.keyRows(p); j++) {
             if (visible[j]) {
                 scores[j] = Math.exp(scores[j] - max);
                 sum += scores[j];
                 for (int d = 0; d < p.valueDepth; d++) {
-                    context[d] += scores[j] * load(p.v, bounds.batch, h / p.group, j, d);
+                    context[d] += scores[j] * value(p, bounds.batch, h / p.group, j, d);
                 }
             }
         }
@@ -92,7 +92,7 @@ public final class ReferenceAttention {
             store(p.context, bounds.batch, h, row, d, any ? context[d] / sum : 0);
         }
         if (p.weights.present()) {
-            for (int j = 0; j < p.keys; j++) {
+            for (int j = 0; j < bounds.keyRows(p); j++) {
                 store(p.weights, bounds.batch, h, row, j, visible[j] ? scores[j] / sum : 0);
             }
         }
@@ -106,6 +106,14 @@ public final class ReferenceAttention {
         if (p.scores.present() && p.scoreStage == point) {
             store(p.scores, b, h, row, j, score);
         }
+    }
+
+    private static float key(AttentionProblem p, int b, int h, int row, int column) {
+        return p.fromCache ? p.cached(b).key(h, row, column) : load(p.k, b, h, row, column);
+    }
+
+    private static float value(AttentionProblem p, int b, int h, int row, int column) {
+        return p.fromCache ? p.cached(b).value(h, row, column) : load(p.v, b, h, row, column);
     }
 
     private static float load(Operand operand, int b, int h, int row, int column) {

@@ -28,7 +28,7 @@ public final class RowBounds {
 
     /** Resolves the bounds of one batch row. */
     public void resolve(AttentionProblem problem, int row) {
-        int length = problem.keys;
+        int length = problem.fromCache ? problem.cached(row).length : problem.keys;
         batch = row;
         queryRow = 0;
         keyRow = 0;
@@ -56,6 +56,11 @@ public final class RowBounds {
         if (problem.causal) {
             right = 0;
         }
+    }
+
+    /** The rows of k and v that the operand of this batch row has, packed sequences and padding included. */
+    int keyRows(AttentionProblem problem) {
+        return problem.fromCache ? problem.cached(batch).length : problem.keys;
     }
 
     /** The first key that query i sees. */

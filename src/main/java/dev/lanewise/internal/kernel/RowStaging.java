@@ -27,24 +27,31 @@ final class RowStaging {
             if (copy) {
                 MemorySegment.copy(operand.segment, source, scratch, target, (long) columns * Float.BYTES);
             } else {
-                widen(operand, source, columns, scratch, target);
+                widen(operand.segment, operand.type, source, operand.columnStride, columns, scratch, target);
             }
         }
     }
 
-    private static void widen(Operand operand, long from, int columns, MemorySegment scratch, long at) {
+    /** Copies one row of columns that lie so many bytes apart. */
+    static void widen(MemorySegment segment, ElementType type, long from, long columnStride, int columns,
+            MemorySegment scratch, long at) {
+        if (type == ElementType.FLOAT32 && columnStride == Float.BYTES) {
+            MemorySegment.copy(segment, from, scratch, at, (long) columns * Float.BYTES);
+            return;
+        }
         MemorySegment target = Lanes.requireNative(scratch);
         int done = 0;
-        if (operand.columnStride == Short.BYTES && Operand.isNative(operand.segment)) {
-            if (operand.type == ElementType.BFLOAT16) {
-                done = Widening.bfloat16(operand.segment, from, columns, scratch, at);
-            } else if (operand.type == ElementType.FLOAT16) {
-                done = Widening.float16(operand.segment, from, columns, scratch, at);
-            }
+        if (columnStride == type.bytes() && Operand.isNative(segment)) {
+            done = switch (type) {
+                case BFLOAT16 -> Widening.bfloat16(segment, from, columns, scratch, at);
+                case FLOAT16 -> Widening.float16(segment, from, columns, scratch, at);
+                case INT8 -> Widening.int8(segment, from, columns, scratch, at);
+                default -> 0;
+            };
         }
         for (int c = done; c < columns; c++) {
             target.set(ValueLayout.JAVA_FLOAT_UNALIGNED, at + c * 4L,
-                    Elements.get(operand.segment, operand.type, from + c * operand.columnStride));
+                    Elements.get(segment, type, from + c * columnStride));
         }
     }
 

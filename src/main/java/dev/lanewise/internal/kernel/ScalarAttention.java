@@ -104,7 +104,7 @@ public final class ScalarAttention {
     /** Folds the keys of one block into the running maximum, sum and context of each query. */
     private void keyBlock(int key, int keys) {
         loadKeys(bounds.keyRow + key, keys);
-        rows.load(p.v, p.v.at(bounds.batch, head / p.group, bounds.keyRow + (long) key), keys, p.valueDepth, v);
+        loadValues(bounds.keyRow + key, keys);
         for (int i = 0; i < queries; i++) {
             int from = Math.max(0, bounds.first(query + i) - key);
             int to = Math.min(keys, bounds.end(query + i) - key);
@@ -116,8 +116,24 @@ public final class ScalarAttention {
     }
 
     private void loadKeys(int row, int keys) {
-        rows.load(p.k, p.k.at(bounds.batch, head / p.group, row), keys, p.depth, k);
+        if (p.fromCache) {
+            for (int j = 0; j < keys; j++) {
+                p.cached(bounds.batch).loadKey(head / p.group, row + j, k[j], 0, p.depth);
+            }
+        } else {
+            rows.load(p.k, p.k.at(bounds.batch, head / p.group, row), keys, p.depth, k);
+        }
         ScalarLoops.transpose(k, keys, p.depth, kTransposed);
+    }
+
+    private void loadValues(int row, int keys) {
+        if (p.fromCache) {
+            for (int j = 0; j < keys; j++) {
+                p.cached(bounds.batch).loadValue(head / p.group, row + j, v[j], 0, p.valueDepth);
+            }
+        } else {
+            rows.load(p.v, p.v.at(bounds.batch, head / p.group, row), keys, p.valueDepth, v);
+        }
     }
 
     /** The raw scores of a query against the block. */

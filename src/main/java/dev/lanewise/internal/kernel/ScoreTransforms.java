@@ -93,6 +93,20 @@ final class ScoreTransforms {
         }
     }
 
+    /** s *= factor, one factor a key. */
+    static void multiplyRows(MemorySegment scratch, long scores, int keys, int vectors, long factors) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int j = 0; j < keys; j++) {
+            float factor = memory.get(FLOAT, factors + j * 4L);
+            for (int v = 0; v < vectors; v++) {
+                FloatVector.fromMemorySegment(F, memory, scores, ORDER)
+                        .mul(factor)
+                        .intoMemorySegment(memory, scores, ORDER);
+                scores += BYTES;
+            }
+        }
+    }
+
     /** s = −∞ where a word has no bit for the query. */
     static void hide(MemorySegment scratch, long scores, int keys, int vectors, long[] words) {
         replaceHidden(scratch, scores, keys, vectors, words, Float.NEGATIVE_INFINITY);

@@ -17,14 +17,14 @@ final class Transpose {
     /** Scratch for one block. */
     static final int BLOCK_BYTES = COUNT * COUNT * Float.BYTES;
 
-    private static final VectorShuffle<Float> XOR8 = xor(8);
-    private static final VectorShuffle<Float> XOR4 = xor(4);
-    private static final VectorShuffle<Float> XOR2 = xor(2);
-    private static final VectorShuffle<Float> XOR1 = xor(1);
-    private static final VectorMask<Float> BIT8 = bit(8);
-    private static final VectorMask<Float> BIT4 = bit(4);
-    private static final VectorMask<Float> BIT2 = bit(2);
-    private static final VectorMask<Float> BIT1 = bit(1);
+    static final VectorShuffle<Float> XOR8 = xor(8);
+    static final VectorShuffle<Float> XOR4 = xor(4);
+    static final VectorShuffle<Float> XOR2 = xor(2);
+    static final VectorShuffle<Float> XOR1 = xor(1);
+    static final VectorMask<Float> BIT8 = bit(8);
+    static final VectorMask<Float> BIT4 = bit(4);
+    static final VectorMask<Float> BIT2 = bit(2);
+    static final VectorMask<Float> BIT1 = bit(1);
     private static final int BLOCK_ROW = Lanes.BYTES;
 
     private Transpose() {

@@ -5,6 +5,7 @@ import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.PANEL;
 
 import dev.lanewise.ScoreStage;
+import dev.lanewise.internal.memory.CachedRows;
 import dev.lanewise.internal.memory.Elements;
 import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Scratch;
@@ -15,7 +16,7 @@ import java.lang.foreign.MemorySegment;
  * softmax. Keys that no query of the panel sees are not read; blocks that all of them see know nothing of masks. k and v are read in
  * place if they are float32 in native memory, else a block at a time through scratch.
  */
-public final class VectorAttention {
+final class VectorAttention implements UnitKernel {
     /** Keys in a block: weights of 256 × 64 queries and the values they meet stay in the second-level cache; 128 are 1 to 3 % slower. */
     private static final int KEYS = VisibleBits.MAX_KEYS;
     /** More heads at a time would push their keys and values out of the second-level cache. */
@@ -26,6 +27,8 @@ public final class VectorAttention {
     /** The batch row that the bounds are those of. */
     private long batchRow;
     private final VisibleBits visible = new VisibleBits();
+    /** The rows of a cache at hand. */
+    private final BlockRows block = new BlockRows(KEYS);
 
     private MemorySegment scratch;
     /** Scratch of one head of the panel: the next four, each at a distance from where it starts. */
@@ -57,6 +60,8 @@ public final class VectorAttention {
     private long keysAt;
     /** The same for values. */
     private long valuesAt;
+    /** Scales of the rows of a block. */
+    private long scalesAt;
     private long scratchBytes;
 
     /** The panel at hand: its heads and the one being worked on, first query, queries, and how many vectors they fill. */
@@ -75,26 +80,13 @@ public final class VectorAttention {
     /** Where the tile's additive mask lies, and how: one bias a key, or a tile. */
     private boolean biasPerKey;
 
-    /** Computes every output of a problem. */
-    public void run(AttentionProblem problem, Scratch<?> memory) {
-        begin(problem, memory);
-        long all = units(problem);
-        for (long unit = 0; unit < all; unit++) {
-            run(unit);
-        }
-        end();
-    }
-
-    /**
-     * Computes one unit of a problem with no more than so many of the keys that it sees and, if those are fewer than the features, as few features;
-     * changes the problem. In the interpreter a whole unit takes 100 ms.
-     */
-    public void rehearse(AttentionProblem problem, Scratch<?> memory, long unit, int keys) {
+    @Override
+    public void rehearse(AttentionProblem problem, ChunkParts parts, Scratch<?> memory, long unit, int keys) {
         problem.depth = Math.min(problem.depth, Math.max(COUNT, keys));
         problem.valueDepth = Math.min(problem.valueDepth, Math.max(COUNT, keys));
-        begin(problem, memory);
+        begin(problem, parts, memory);
         bounds.resolve(problem, 0);
-        long of = unit % units(problem);
+        long of = unit % units(problem, parts, 1);
         int at = bounds.first(Math.max(0, panels(problem) - 1 - of % panels(problem)) * PANEL);
         problem.rangeStart = Math.max(problem.rangeStart, at);
         problem.rangeEnd = Math.min(problem.rangeEnd, at + (long) keys);
@@ -105,8 +97,9 @@ public final class VectorAttention {
         end();
     }
 
-    /** How many units of work a problem has: one a batch row, group of heads and panel of queries. Some may be empty. */
-    static long units(AttentionProblem problem) {
+    /** One a batch row, group of heads and panel of queries. */
+    @Override
+    public long units(AttentionProblem problem, ChunkParts parts, int threads) {
         return (long) problem.batch * headGroups(problem) * panels(problem);
     }
 
@@ -124,16 +117,17 @@ public final class VectorAttention {
         return (problem.queries + PANEL - 1) / PANEL;
     }
 
-    /** Gets ready for units of a problem, which is only read: several threads may each run some of them, in any order. */
-    void begin(AttentionProblem problem, Scratch<?> memory) {
+    @Override
+    public void begin(AttentionProblem problem, ChunkParts parts, Scratch<?> memory) {
         p = problem;
         batchRow = -1;
         layOut();
         scratch = memory.memory(scratchBytes);
     }
 
-    /** Runs one unit. The last panels of a head come first: in a causal call they are the longest. */
-    void run(long unit) {
+    /** The last panels of a head come first: in a causal call they are the longest. */
+    @Override
+    public void run(long unit) {
         int panels = panels(p);
         int together = headsTogether(p);
         int groups = headGroups(p);
@@ -152,10 +146,16 @@ public final class VectorAttention {
         }
     }
 
-    /** Drops the references to the caller's memory. */
-    void end() {
+    @Override
+    public void finish() {
+        // Units leave nothing to be merged.
+    }
+
+    @Override
+    public void end() {
         p = null;
         scratch = null;
+        block.clear();
     }
 
     private void layOut() {
@@ -173,8 +173,10 @@ public final class VectorAttention {
         rowsAt = reserve((long) longest * PANEL);
         blockAt = reserve(Transpose.BLOCK_BYTES / Float.BYTES);
         biasAt = reserve(p.additiveMask() ? (long) Transpose.padded(KEYS) * PANEL : 0);
-        keysAt = reserve(p.k.direct ? 0 : (long) KEYS * p.depth);
-        valuesAt = reserve(p.v.direct ? 0 : (long) KEYS * p.valueDepth);
+        boolean inPlace = !p.fromCache;
+        keysAt = reserve(inPlace && p.k.direct ? 0 : (long) KEYS * Transpose.padded(p.depth));
+        valuesAt = reserve(inPlace && p.v.direct ? 0 : (long) KEYS * Transpose.padded(p.valueDepth));
+        scalesAt = reserve(p.fromCache ? KEYS : 0);
     }
 
     /** Bytes in a row of the panel at hand, and of everything that is as wide. */
@@ -193,10 +195,10 @@ public final class VectorAttention {
         mix(0, heads);
         for (int h = 0; h < heads; h++) {
             select(h);
-            if (!finish() && partial) {
+            if (!normalize() && partial) {
                 careful = true;
                 mix(h, h + 1);
-                finish();
+                normalize();
             }
             storeContext();
             if (p.logSumExp.present()) {
@@ -256,11 +258,11 @@ public final class VectorAttention {
         int first = bounds.first(query);
         int end = bounds.end(query + queries - 1L);
         for (int key = first; key < end; key += KEYS) {
-            block(from, to, key, Math.min(KEYS, end - key));
+            keyBlock(from, to, key, Math.min(KEYS, end - key));
         }
     }
 
-    private void block(int from, int to, int key, int keys) {
+    private void keyBlock(int from, int to, int key, int keys) {
         loadBias(key, keys);
         boolean all = see(key, keys);
         if (!all && visible.seen(keys) == 0) {
@@ -325,6 +327,15 @@ public final class VectorAttention {
 
     /** Raw scores of the rows of k from {@code row} on. */
     private void computeScores(int row, int keys) {
+        if (p.fromCache) {
+            CachedRows cache = p.cached(bounds.batch);
+            int kvHead = head / p.group;
+            block.load(cache, false, kvHead, row, keys, p.depth, scratch, keysAt);
+            Tile.multiply(block.segment, block.at[0], block.stride(), Float.BYTES, keys, p.depth, scratch, panelAt,
+                    panelBytes(), vectors, scratch, scoresAt, panelBytes());
+            scaleScores(cache, false, kvHead, row, keys);
+            return;
+        }
         long from = p.k.at(bounds.batch, head / p.group, row);
         if (p.k.direct) {
             Tile.multiply(p.k.segment, from, p.k.rowStride, p.k.columnStride, keys, p.depth, scratch, panelAt,
@@ -334,6 +345,14 @@ public final class VectorAttention {
             RowStaging.load(p.k, from, keys, p.depth, scratch, keysAt, rowBytes);
             Tile.multiply(scratch, keysAt, rowBytes, Float.BYTES, keys, p.depth, scratch, panelAt, panelBytes(),
                     vectors, scratch, scoresAt, panelBytes());
+        }
+    }
+
+    /** Applies the scales of keys to scores, or those of values to weights. */
+    private void scaleScores(CachedRows cache, boolean ofValues, int kvHead, int row, int keys) {
+        if (block.scaled) {
+            BlockRows.loadScales(cache, ofValues, kvHead, row, keys, scratch, scalesAt);
+            ScoreTransforms.multiplyRows(scratch, scoresAt, keys, vectors, scalesAt);
         }
     }
 
@@ -372,7 +391,15 @@ public final class VectorAttention {
         MemorySegment values = p.v.segment;
         long keyStride = p.v.rowStride;
         long featureStride = p.v.columnStride;
-        if (!p.v.direct) {
+        if (p.fromCache) {
+            CachedRows cache = p.cached(bounds.batch);
+            block.load(cache, true, head / p.group, row, keys, p.valueDepth, scratch, valuesAt);
+            scaleScores(cache, true, head / p.group, row, keys);
+            values = block.segment;
+            from = block.at[0];
+            keyStride = block.stride();
+            featureStride = Float.BYTES;
+        } else if (!p.v.direct) {
             keyStride = (long) p.valueDepth * Float.BYTES;
             featureStride = Float.BYTES;
             RowStaging.load(p.v, from, keys, p.valueDepth, scratch, valuesAt, keyStride);
@@ -391,7 +418,7 @@ public final class VectorAttention {
     }
 
     /** Divides by the sums; tells whether the context is finite. */
-    private boolean finish() {
+    private boolean normalize() {
         Context.reciprocals(scratch, sumAt, vectors, seen, factorsAt);
         return Context.scale(scratch, contextAt, p.valueDepth, vectors, factorsAt);
     }

@@ -77,6 +77,41 @@ public final class CachedRows {
         return at(valueScalesAt + head * scaleHeadStride, Float.BYTES, key);
     }
 
+    /** One element of a key's row. */
+    public float key(int head, int key, int feature) {
+        return element(keyAt(head, key), feature) * scale(keyScaleAt(head, key));
+    }
+
+    /** One element of a value's row. */
+    public float value(int head, int key, int feature) {
+        return element(valueAt(head, key), feature) * scale(valueScaleAt(head, key));
+    }
+
+    /** The first elements of a key's row. */
+    public void loadKey(int head, int key, float[] to, int at, int count) {
+        load(keyAt(head, key), scale(keyScaleAt(head, key)), to, at, count);
+    }
+
+    /** The first elements of a value's row. */
+    public void loadValue(int head, int key, float[] to, int at, int count) {
+        load(valueAt(head, key), scale(valueScaleAt(head, key)), to, at, count);
+    }
+
+    private void load(long row, float scale, float[] to, int at, int count) {
+        for (int d = 0; d < count; d++) {
+            to[at + d] = element(row, d) * scale;
+        }
+    }
+
+    private float element(long row, int feature) {
+        return Elements.get(segment, type, row + (long) feature * type.bytes());
+    }
+
+    /** Times 1 changes no bit of a number. */
+    private float scale(long at) {
+        return type == ElementType.INT8 ? Elements.get(segment, ElementType.FLOAT32, at) : 1;
+    }
+
     private long at(long base, long rowBytes, int key) {
         int slot = slot(key);
         return base + pages[slot / pageTokens] * pageBytes + slot % pageTokens * rowBytes;

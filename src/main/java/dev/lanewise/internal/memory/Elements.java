@@ -28,7 +28,7 @@ public final class Elements {
             case FLOAT32 -> segment.set(ValueLayout.JAVA_FLOAT_UNALIGNED, offset, value);
             case FLOAT64 -> segment.set(ValueLayout.JAVA_DOUBLE_UNALIGNED, offset, value);
             case BFLOAT16 -> segment.set(ValueLayout.JAVA_SHORT_UNALIGNED, offset, floatToBfloat16(value));
-            case FLOAT16 -> segment.set(ValueLayout.JAVA_SHORT_UNALIGNED, offset, Float.floatToFloat16(value));
+            case FLOAT16 -> segment.set(ValueLayout.JAVA_SHORT_UNALIGNED, offset, floatToFloat16(value));
             case INT32 -> segment.set(ValueLayout.JAVA_INT_UNALIGNED, offset, (int) value);
             case INT8 -> segment.set(ValueLayout.JAVA_BYTE, offset, (byte) value);
             case BOOL -> segment.set(ValueLayout.JAVA_BYTE, offset, (byte) (value != 0 ? 1 : 0));
@@ -78,5 +78,14 @@ public final class Elements {
             return (short) (bits >>> 16 | 0x40);
         }
         return (short) (bits + 0x7FFF + (bits >>> 16 & 1) >>> 16);
+    }
+
+    /** Nearest, ties to even; a NaN stays a quiet NaN with its sign and upper payload, which the JDK leaves open. */
+    public static short floatToFloat16(float value) {
+        if (value != value) {
+            int bits = Float.floatToRawIntBits(value);
+            return (short) (bits >>> 16 & 0x8000 | 0x7E00 | bits >>> 13 & 0x3FF);
+        }
+        return Float.floatToFloat16(value);
     }
 }

@@ -19,6 +19,7 @@ public record KernelChoice(boolean vector, int bits, int registers, boolean warn
     private static final int NARROWEST = 128;
     private static final int WIDEST = 512;
     private static final int AVX512_REGISTERS = 32;
+    private static final int FEW = 48;
 
     /** Decides; an override that cannot be honoured is ignored, and the reason says so. */
     public static KernelChoice decide(CpuFacts facts, String override) {
@@ -76,7 +77,17 @@ public record KernelChoice(boolean vector, int bits, int registers, boolean warn
 
     /** Query vectors in the widest tile: 4×4 accumulators fit a file of 32 registers, 4×3 one of 16. */
     public int tileVectors() {
-        return registers >= AVX512_REGISTERS ? 4 : 3;
+        return manyRegisters() ? 4 : 3;
+    }
+
+    /** Whether a call has so few queries that the lanes of a vector are better filled with features and keys. */
+    public static boolean fewRows(int queries, boolean packed) {
+        return queries <= FEW && !packed;
+    }
+
+    /** Whether 16 accumulators and what they meet fit the registers. */
+    public boolean manyRegisters() {
+        return registers >= AVX512_REGISTERS;
     }
 
     /** The kernel's name: operation, element type, width, tile. */

@@ -9,6 +9,8 @@ import dev.lanewise.internal.memory.Operand;
  * one of them has made the JIT compile, the others find compiled.
  */
 public final class VectorPaths {
+    /** From so many rows on, they lie in lanes (DecodeAttention). */
+    private static final int TILED_ROWS = 5;
     private static final int WIDTHS = 0;
     private static final int K = 4;
     private static final int V = 9;
@@ -26,13 +28,18 @@ public final class VectorPaths {
     private static final long WEIGHTS = 1L << 37;
     private static final long RAGGED_DEPTH = 1L << 38;
 
+    private static final long FEW_ROWS = 1L << 39;
+    private static final long CACHE = 1L << 40;
+    private static final int SOFTMAX_OPERATIONS = 24;
+
     private VectorPaths() {
     }
 
     /** The paths of a problem. */
     public static long of(AttentionProblem p) {
-        long paths = p.queryStarts.present() ? PACKED : widths(p.queries);
-        paths |= layout(p.k) << K | layout(p.v) << V | layout(p.q) << Q | layout(p.context) << CONTEXT;
+        long paths = fewRows(p) ? FEW_ROWS | rows(p) : p.queryStarts.present() ? PACKED : widths(p.queries);
+        paths |= p.fromCache ? CACHE | 1L << K + p.cached(0).type.ordinal() : layout(p.k) << K | layout(p.v) << V;
+        paths |= layout(p.q) << Q | layout(p.context) << CONTEXT;
         if (p.mask.present()) {
             paths |= layout(p.mask) << MASK | (p.mask.rowStride == 0 ? MASK_BY_KEY : 0);
         }
@@ -41,6 +48,21 @@ public final class VectorPaths {
         paths |= bit(p.positionBias.present(), POSITION_BIAS) | bit(p.logSumExp.present(), LOG_SUM_EXP);
         paths |= bit(p.scores.present(), SCORES) | bit(p.weights.present(), WEIGHTS);
         return paths | bit((p.depth | p.valueDepth) % lanes() != 0, RAGGED_DEPTH);
+    }
+
+    private static boolean fewRows(AttentionProblem p) {
+        return KernelChoice.fewRows(p.queries, p.queryStarts.present());
+    }
+
+    /** Query heads that a rehearsal needs: the kernel for few rows serves all of a key/value head at once. */
+    public static int heads(AttentionProblem p) {
+        return fewRows(p) ? p.group : 1;
+    }
+
+    /** One bit for one row, a few, or enough to lie in lanes. */
+    private static long rows(AttentionProblem p) {
+        int rows = p.queries * p.group;
+        return (rows == 1 ? 1L : rows < TILED_ROWS ? 2L : 4L) << WIDTHS;
     }
 
     /** One bit for each width in vectors that a panel has: the widest, unless there are few queries, and that of the rest. */
@@ -78,6 +100,9 @@ public final class VectorPaths {
      * multiply-add of its two products.
      */
     public static long operations(AttentionProblem p) {
+        if (fewRows(p)) {
+            return fewRowsOperations(p);
+        }
         long vectors = 0;
         int panel = StartUp.CHOICE.tileVectors() * lanes();
         for (int b = 0; b < p.batch; b++) {
@@ -91,5 +116,12 @@ public final class VectorPaths {
         return vectors * p.heads * (p.depth + p.valueDepth + SOFTMAX_OPERATIONS);
     }
 
-    private static final int SOFTMAX_OPERATIONS = 24;
+    private static long fewRowsOperations(AttentionProblem p) {
+        long keys = 0;
+        for (int b = 0; b < p.batch; b++) {
+            p.bounds.resolve(p, b);
+            keys += Math.max(0, p.bounds.end(p.bounds.queries - 1L) - p.bounds.first(0));
+        }
+        return keys * p.queries * p.heads * (p.depth + p.valueDepth + SOFTMAX_OPERATIONS) / lanes();
+    }
 }

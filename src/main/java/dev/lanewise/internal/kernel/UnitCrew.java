@@ -13,29 +13,39 @@ import java.util.concurrent.locks.LockSupport;
  * starts late, or never, costs nothing but its share, and which thread runs a unit does not show in the result. The caller returns when
  * nobody works any more; a helper that starts after that finds the crew closed.
  */
-public final class PanelCrew implements Runnable {
+public final class UnitCrew implements Runnable {
     /** Added to the number of helpers at work when the crew closes. */
     private static final int CLOSED = Integer.MIN_VALUE;
     /** Multiply-adds that are worth a helper: about 30 µs of work, some times what it takes to wake a thread. */
     private static final double WORTH_A_HELPER = 2e6;
 
     private final AttentionProblem problem;
+    private final int threads;
     private final long units;
     private final Thread caller = Thread.currentThread();
     private final AtomicLong next = new AtomicLong();
     private final AtomicInteger helpers = new AtomicInteger();
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
-    private PanelCrew(AttentionProblem problem) {
-        this.problem = problem;
-        this.units = VectorAttention.units(problem);
+    private final ChunkParts parts;
+
+    private UnitCrew(Scratch<AttentionScratch> scratch, int threads) {
+        problem = scratch.state.problem;
+        parts = scratch.state.parts;
+        this.threads = useful(problem, threads);
+        units = scratch.state.vectorKernel(problem).units(problem, parts, this.threads);
     }
 
     /** Computes every output of the problem of a scratch on up to so many threads. */
     public static void run(Scratch<AttentionScratch> scratch, Executor executor, int threads) {
-        PanelCrew crew = new PanelCrew(scratch.state.problem);
+        if (threads == 1) {
+            runAlone(scratch);
+            return;
+        }
+        UnitCrew crew = new UnitCrew(scratch, threads);
+        UnitKernel kernel = scratch.state.vectorKernel(scratch.state.problem);
         try {
-            for (int helper = crew.useful(threads) - 1; helper > 0; helper--) {
+            for (long helper = Math.min(crew.threads, crew.units) - 1; helper > 0; helper--) {
                 executor.execute(crew);
             }
             crew.work(scratch);
@@ -50,12 +60,34 @@ public final class PanelCrew implements Runnable {
             crew.close();
         }
         crew.throwFailure();
+        kernel.begin(crew.problem, crew.parts, scratch);
+        try {
+            kernel.finish();
+        } finally {
+            kernel.end();
+        }
     }
 
-    private int useful(int threads) {
+    private static void runAlone(Scratch<AttentionScratch> scratch) {
+        AttentionProblem problem = scratch.state.problem;
+        ChunkParts parts = scratch.state.parts;
+        UnitKernel kernel = scratch.state.vectorKernel(scratch.state.problem);
+        long units = kernel.units(problem, parts, 1);
+        kernel.begin(problem, parts, scratch);
+        try {
+            for (long unit = 0; unit < units; unit++) {
+                kernel.run(unit);
+            }
+            kernel.finish();
+        } finally {
+            kernel.end();
+        }
+    }
+
+    private static int useful(AttentionProblem problem, int threads) {
         double work = (double) problem.batch * problem.heads * problem.queries * problem.keys
                 * (problem.depth + problem.valueDepth);
-        return (int) Math.min(Math.min(threads, units), 1 + work / WORTH_A_HELPER);
+        return (int) Math.min(threads, 1 + work / WORTH_A_HELPER);
     }
 
     @Override
@@ -75,8 +107,8 @@ public final class PanelCrew implements Runnable {
     }
 
     private void work(Scratch<AttentionScratch> scratch) {
-        VectorAttention kernel = scratch.state.vector();
-        kernel.begin(problem, scratch);
+        UnitKernel kernel = scratch.state.vectorKernel(problem);
+        kernel.begin(problem, parts, scratch);
         try {
             for (long unit = next.getAndIncrement(); unit < units; unit = next.getAndIncrement()) {
                 kernel.run(unit);

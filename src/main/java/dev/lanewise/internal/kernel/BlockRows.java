@@ -1,0 +1,165 @@
+package dev.lanewise.internal.kernel;
+
+import static dev.lanewise.internal.kernel.Lanes.COUNT;
+import static dev.lanewise.internal.kernel.Lanes.FLOAT;
+
+import dev.lanewise.ElementType;
+import dev.lanewise.internal.memory.CachedRows;
+import dev.lanewise.internal.memory.Elements;
+import dev.lanewise.internal.memory.Operand;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+
+/**
+ * Where the rows of keys, or of values, of one block lie: in a tensor, in the pages of a cache, or copied into scratch as float32, padded with
+ * zeros to whole vectors, where they cannot be read in place.
+ */
+final class BlockRows {
+    /** The memory of all of them. */
+    MemorySegment segment;
+    /** The type of the elements. */
+    ElementType type;
+    /** The byte of each row, and of the last one again up to a multiple of {@link LaneSums#GROUP}. */
+    long[] at;
+    private long[] natural;
+    /** Whether each row has a scale, which is then in scratch. */
+    boolean scaled;
+    /** Whether the rows follow each other at one distance. */
+    boolean even;
+
+    BlockRows(int rows) {
+        at = new long[rows + LaneSums.GROUP];
+        natural = new long[at.length];
+    }
+
+    /**
+     * Whether rows of an operand can be read in place: whole vectors in native memory. A float16 takes so many steps to widen that eight of
+     * them in a loop are more than C2 inlines ({@code NodeCountInliningCutoff}), and the vectors are boxed.
+     */
+    static boolean direct(Operand operand, int columns) {
+        return operand.columnStride == operand.type.bytes() && columns % COUNT == 0
+                && operand.type != ElementType.FLOAT16 && Operand.isNative(operand.segment);
+    }
+
+    /** Whether rows of a cache can be read in place. */
+    static boolean direct(CachedRows cache, int columns) {
+        return columns % COUNT == 0 && cache.type != ElementType.FLOAT16 && Operand.isNative(cache.segment);
+    }
+
+    /** Points at rows of an operand, from the byte {@code from} on. */
+    void point(Operand operand, long from, int rows) {
+        segment = operand.segment;
+        type = operand.type;
+        scaled = false;
+        place(from, operand.rowStride, rows);
+    }
+
+    /** Copies rows of an operand into scratch, and points there. */
+    void stage(Operand operand, long from, int rows, int columns, MemorySegment scratch, long to) {
+        long rowBytes = (long) Transpose.padded(columns) * Float.BYTES;
+        RowStaging.load(operand, from, rows, columns, scratch, to, rowBytes);
+        pad(scratch, to, rowBytes, rows, columns);
+        scaled = false;
+        pointAtScratch(scratch, to, rowBytes, rows);
+    }
+
+    /** Points at rows of a cache. */
+    void point(CachedRows cache, boolean values, int head, int key, int rows) {
+        segment = cache.segment;
+        type = cache.type;
+        scaled = type == ElementType.INT8;
+        even = cache.run(key, key + rows) == rows;
+        long rowBytes = values ? cache.valueRowBytes : cache.keyRowBytes;
+        for (int j = 0; j < rows;) {
+            int run = cache.run(key + j, key + rows);
+            long row = values ? cache.valueAt(head, key + j) : cache.keyAt(head, key + j);
+            for (int end = j + run; j < end; j++) {
+                at[j] = row;
+                row += rowBytes;
+            }
+        }
+        repeatLast(rows);
+    }
+
+    /** Copies the rows of a cache that were pointed at into scratch, without their scales, and points there. */
+    void stage(int rows, int columns, MemorySegment scratch, long to) {
+        long rowBytes = (long) Transpose.padded(columns) * Float.BYTES;
+        for (int j = 0; j < rows; j++) {
+            RowStaging.widen(segment, type, at[j], type.bytes(), columns, scratch, to + j * rowBytes);
+        }
+        pad(scratch, to, rowBytes, rows, columns);
+        pointAtScratch(scratch, to, rowBytes, rows);
+    }
+
+    /** Points at rows of a cache as float32 at one distance, copied into scratch if they are not like that where they lie. */
+    void load(CachedRows cache, boolean values, int head, int key, int rows, int columns, MemorySegment scratch,
+            long to) {
+        point(cache, values, head, key, rows);
+        if (type != ElementType.FLOAT32 || !even) {
+            stage(rows, columns, scratch, to);
+        }
+    }
+
+    /** Puts the rows into the order of streams. */
+    void spread(int rows) {
+        long[] swap = natural;
+        natural = at;
+        at = swap;
+        KeyStreams.spread(natural, at, rows);
+    }
+
+    /** Bytes from one row to the next, where they lie at one distance. */
+    long stride() {
+        return at[1] - at[0];
+    }
+
+    /** Copies the scales of rows of a cache, one float32 a row. */
+    static void loadScales(CachedRows cache, boolean values, int head, int key, int rows, MemorySegment scratch,
+            long to) {
+        MemorySegment target = Lanes.requireNative(scratch);
+        for (int j = 0; j < rows;) {
+            int run = cache.run(key + j, key + rows);
+            long scale = values ? cache.valueScaleAt(head, key + j) : cache.keyScaleAt(head, key + j);
+            for (int end = j + run; j < end; j++) {
+                target.set(FLOAT, to + j * 4L, Elements.get(cache.segment, ElementType.FLOAT32, scale));
+                scale += Float.BYTES;
+            }
+        }
+    }
+
+    /** Drops the reference to the caller's memory. */
+    void clear() {
+        segment = null;
+    }
+
+    private void pointAtScratch(MemorySegment scratch, long to, long rowBytes, int rows) {
+        segment = scratch;
+        type = ElementType.FLOAT32;
+        place(to, rowBytes, rows);
+    }
+
+    private void place(long from, long stride, int rows) {
+        even = true;
+        long row = from;
+        for (int j = 0; j < rows; j++) {
+            at[j] = row;
+            row += stride;
+        }
+        repeatLast(rows);
+    }
+
+    private void repeatLast(int rows) {
+        Arrays.fill(at, rows, rows + LaneSums.GROUP, at[rows - 1]);
+    }
+
+    private static void pad(MemorySegment scratch, long to, long rowBytes, int rows, int columns) {
+        long from = (long) columns * Float.BYTES;
+        if (from < rowBytes) {
+            for (int j = 0; j < rows; j++) {
+                for (long c = from; c < rowBytes; c += Float.BYTES) {
+                    scratch.set(FLOAT, to + j * rowBytes + c, 0);
+                }
+            }
+        }
+    }
+}

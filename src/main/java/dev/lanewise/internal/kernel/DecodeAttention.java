@@ -1,0 +1,483 @@
+package dev.lanewise.internal.kernel;
+
+import static dev.lanewise.internal.kernel.Lanes.BYTES;
+import static dev.lanewise.internal.kernel.Lanes.COUNT;
+import static dev.lanewise.internal.kernel.Lanes.FLOAT;
+import static dev.lanewise.internal.kernel.Lanes.PANEL_VECTORS;
+
+import dev.lanewise.ElementType;
+import dev.lanewise.internal.memory.CachedRows;
+import dev.lanewise.internal.memory.Scratch;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The kernel for few query rows: decoding, speculative decoding, short chunks of a prompt. All rows that share a key/value head, those of each
+ * query head of the group and of each query, are served by one pass over its keys; lanes lie along the rows of k and v, and along the
+ * keys in between. Keys come in chunks whose results are merged in their order, so that threads can share one long sequence.
+ */
+final class DecodeAttention implements UnitKernel {
+    /** Keys in a chunk, counted from key 0, whatever the call: the same bits for any batch and any number of threads. */
+    static final int CHUNK = 2048;
+    /** Fewer units than this a thread, and the last thread to finish may be late by too much. */
+    private static final int UNITS_A_THREAD = 4;
+    /** Keys in a block that goes through scratch: widened, keys and values of 128 features stay in the first-level cache. */
+    private static final int STAGED_KEYS = 32;
+    /** Rows from which on they lie in lanes for q·kᵀ. */
+    private static final int TILED_ROWS = 5;
+
+    private final RowBounds bounds = new RowBounds();
+    private final DecodeLayout at = new DecodeLayout();
+    private final BlockRows keys = new BlockRows(DecodeLayout.KEYS);
+    private final BlockRows values = new BlockRows(DecodeLayout.KEYS);
+    private final DecodeScores scores = new DecodeScores(bounds, at);
+    private final DecodeOutputs outputs = new DecodeOutputs(bounds, at, scores);
+    private AttentionProblem p;
+    private MemorySegment scratch;
+    /** The batch row that the bounds are those of. */
+    private long batchRow;
+    /** Whether a unit is one chunk of keys, and its state goes to {@link #parts}. */
+    private boolean chunked;
+    private MemorySegment parts;
+
+    /** The rows at hand: those of one key/value head, from one on. */
+    private CachedRows cache;
+    private int kvHead;
+    private int firstRow;
+    private int rows;
+    /** Whether rows are read in place. */
+    private boolean keysDirect;
+    private boolean valuesDirect;
+    /** Whether weights of hidden keys must not meet the values. */
+    private boolean careful;
+
+    /** One a batch row, key/value head and block of rows, and if those are too few for the threads, one a chunk of keys. */
+    @Override
+    public long units(AttentionProblem problem, ChunkParts states, int threads) {
+        long heads = heads(problem);
+        long chunks = chunks(problem);
+        states.used = threads > 1 && chunks > 1 && heads < UNITS_A_THREAD * (long) threads
+                && !problem.scores.present() && !problem.weights.present();
+        if (states.used) {
+            layOut(problem);
+            states.reserve(heads * chunks * at.chunk.bytes());
+        }
+        return states.used ? heads * chunks : heads;
+    }
+
+    private static long heads(AttentionProblem problem) {
+        return (long) problem.batch * problem.heads / problem.group * rowBlocks(problem);
+    }
+
+    private static long chunks(AttentionProblem problem) {
+        return ((long) problem.keys + CHUNK - 1) / CHUNK;
+    }
+
+    private static int rowBlocks(AttentionProblem problem) {
+        return (problem.queries * problem.group + DecodeLayout.ROWS - 1) / DecodeLayout.ROWS;
+    }
+
+    private void layOut(AttentionProblem problem) {
+        int most = Math.min(DecodeLayout.ROWS, problem.queries * problem.group);
+        at.set(problem, most, blockKeys(problem, most));
+    }
+
+    /** One row streams; more rows read a block again and again, so that it has to stay in a cache. */
+    private static int blockKeys(AttentionProblem problem, int rows) {
+        ElementType type = problem.fromCache ? problem.cached(0).type : problem.k.type;
+        return rows == 1 && type.bytes() == Short.BYTES
+                ? STAGED_KEYS
+                : rows == 1 ? DecodeLayout.KEYS : rows <= 8 ? 256 : 128;
+    }
+
+    @Override
+    public void begin(AttentionProblem problem, ChunkParts states, Scratch<?> memory) {
+        p = problem;
+        batchRow = -1;
+        layOut(problem);
+        scratch = memory.memory(at.bytes);
+        chunked = states.used;
+        parts = states.memory();
+        scores.begin(problem, scratch);
+        outputs.begin(problem, scratch);
+    }
+
+    @Override
+    public void end() {
+        p = null;
+        scratch = null;
+        parts = null;
+        cache = null;
+        keys.clear();
+        values.clear();
+        scores.end();
+        outputs.end();
+    }
+
+    @Override
+    public void run(long unit) {
+        long chunks = chunks(p);
+        if (!chunked) {
+            if (select(unit)) {
+                attend();
+            }
+        } else if (select(unit / chunks)) {
+            int from = (int) (unit % chunks) * CHUNK;
+            loadQueries();
+            at.chunk.clear(scratch);
+            chunk(Math.max(from, firstKey()), (int) Math.min((long) from + CHUNK, endKey()));
+            at.chunk.store(scratch, parts, unit * at.chunk.bytes());
+        }
+    }
+
+    @Override
+    public void finish() {
+        if (!chunked) {
+            return;
+        }
+        long chunks = chunks(p);
+        long heads = heads(p);
+        for (long head = 0; head < heads; head++) {
+            if (select(head)) {
+                startTotal();
+                for (long c = 0; c < chunks; c++) {
+                    at.chunk.load(parts, (head * chunks + c) * at.chunk.bytes(), scratch);
+                    merge();
+                }
+                if (!outputs.finish()) {
+                    attendCarefully();
+                }
+                outputs.store();
+            }
+        }
+    }
+
+    @Override
+    public void rehearse(AttentionProblem problem, ChunkParts states, Scratch<?> memory, long unit, int count) {
+        long of = unit % units(problem, states, 1);
+        begin(problem, states, memory);
+        if (select(of)) {
+            problem.rangeStart = firstKey();
+            problem.rangeEnd = Math.min(endKey(), firstKey() + (long) count);
+            batchRow = -1;
+            run(of);
+        }
+        end();
+    }
+
+    /** Takes one block of rows of one head; tells whether there are any. */
+    private boolean select(long unit) {
+        int blocks = rowBlocks(p);
+        int kvHeads = p.heads / p.group;
+        long row = unit / blocks / kvHeads;
+        if (row != batchRow) {
+            bounds.resolve(p, (int) row);
+            batchRow = row;
+        }
+        kvHead = (int) (unit / blocks % kvHeads);
+        firstRow = (int) (unit % blocks) * DecodeLayout.ROWS;
+        rows = Math.min(DecodeLayout.ROWS, bounds.queries * p.group - firstRow);
+        if (rows <= 0) {
+            return false;
+        }
+        cache = p.fromCache ? p.cached((int) row) : null;
+        keysDirect = cache == null ? BlockRows.direct(p.k, p.depth) : BlockRows.direct(cache, p.depth);
+        valuesDirect = cache == null ? BlockRows.direct(p.v, p.valueDepth) : BlockRows.direct(cache, p.valueDepth);
+        scores.select(kvHead, firstRow, rows);
+        careful = false;
+        return true;
+    }
+
+    private int firstKey() {
+        return bounds.first(scores.query(0));
+    }
+
+    private int endKey() {
+        return bounds.end(scores.query(rows - 1));
+    }
+
+    private void attend() {
+        loadQueries();
+        attendOnce();
+        if (!outputs.finish()) {
+            attendCarefully();
+        }
+        outputs.store();
+        if (p.scores.present() || p.weights.present()) {
+            for (int key = 0; key < p.keys; key += at.keys) {
+                int count = Math.min(at.keys, p.keys - key);
+                dot(key, count, 0, rows);
+                if (KeyStreams.used(rows, count)) {
+                    KeyStreams.gather(scratch, at.scoresAt, at.orderAt, count);
+                    MemorySegment.copy(scratch, at.orderAt, scratch, at.scoresAt, count * 4L);
+                }
+                outputs.emit(key, count);
+            }
+        }
+    }
+
+    /** Again, where a context is not finite and a mask hid keys: a hidden key has weight 0, but 0·NaN is NaN. */
+    private void attendCarefully() {
+        careful = true;
+        loadQueries();
+        attendOnce();
+        outputs.finish();
+    }
+
+    private void attendOnce() {
+        startTotal();
+        int end = endKey();
+        for (int from = firstKey(); from < end;) {
+            int to = (int) Math.min(end, ((long) from / CHUNK + 1) * CHUNK);
+            at.chunk.clear(scratch);
+            chunk(from, to);
+            merge();
+            from = to;
+        }
+    }
+
+    private void loadQueries() {
+        for (int r = 0; r < rows; r++) {
+            long to = at.queriesAt + (long) r * at.depthVectors * BYTES;
+            long from = p.q.at(bounds.batch, scores.head(r), bounds.queryRow + (long) scores.query(r));
+            RowStaging.load(p.q, from, 1, p.depth, scratch, to, 0);
+            RowTransforms.fill(scratch, to, p.depth, at.depthVectors * COUNT, 0);
+        }
+        Context.multiply(scratch, at.queriesAt, rows * at.depthVectors, p.scale);
+        if (tiled()) {
+            int padded = Transpose.padded(rows);
+            Context.fill(scratch, at.queriesAt + (long) rows * at.depthVectors * BYTES,
+                    (padded - rows) * at.depthVectors, 0);
+            int wide = PANEL_VECTORS * COUNT;
+            for (int r = 0; r < padded; r += wide) {
+                int width = Math.min(wide, padded - r);
+                Transpose.run(scratch, at.queriesAt + (long) r * at.depthVectors * BYTES,
+                        (long) at.depthVectors * BYTES, width, at.depthVectors * COUNT, scratch,
+                        at.panelAt + (long) r * at.depthVectors * BYTES, width * 4L, scratch, at.blockAt);
+            }
+        }
+    }
+
+    /** Whether there are rows enough to lie in lanes for q·kᵀ. */
+    private boolean tiled() {
+        return rows >= TILED_ROWS;
+    }
+
+    private void chunk(int from, int to) {
+        for (int key = from; key < to; key += at.keys) {
+            block(key, Math.min(at.keys, to - key));
+        }
+    }
+
+    private void block(int key, int count) {
+        if (!scores.see(key, count)) {
+            return;
+        }
+        int from = scores.fromRow;
+        int to = scores.toRow;
+        dot(key, count, from, to);
+        if (scores.transforms() && KeyStreams.used(rows, count)) {
+            KeyStreams.gather(scratch, at.scoresAt, at.orderAt, count);
+            MemorySegment.copy(scratch, at.orderAt, scratch, at.scoresAt, count * 4L);
+            scores.transform(key, count);
+            KeyStreams.spread(scratch, at.scoresAt, at.orderAt, count);
+            MemorySegment.copy(scratch, at.orderAt, scratch, at.scoresAt, count * 4L);
+        } else {
+            scores.transform(key, count);
+        }
+        softmax(count, from, to);
+        weighValues(key, count, from, to);
+    }
+
+    /** Raw scores of rows from one to before another. */
+    private void dot(int key, int count, int from, int to) {
+        loadKeys(key, count);
+        if (KeyStreams.used(rows, count)) {
+            keys.spread(count);
+        }
+        if (tiled()) {
+            multiply(count);
+        } else {
+            RowProducts.dot(keys, count, at.depthVectors, scratch,
+                    at.queriesAt + (long) from * at.depthVectors * BYTES, (long) at.depthVectors * BYTES, to - from,
+                    at.scoresAt + from * at.scoreRow, at.scoreRow);
+        }
+        if (keys.scaled) {
+            loadScales(false, key, count);
+            for (int r = from; r < to; r++) {
+                RowTransforms.multiply(scratch, at.scoresAt + r * at.scoreRow, vectors(count), at.scalesAt);
+            }
+        }
+    }
+
+    private void loadScales(boolean ofValues, int key, int count) {
+        if (KeyStreams.used(rows, count) && !(ofValues && hidden())) {
+            BlockRows.loadScales(cache, ofValues, kvHead, key, count, scratch, at.orderAt);
+            KeyStreams.spread(scratch, at.orderAt, at.scalesAt, count);
+        } else {
+            BlockRows.loadScales(cache, ofValues, kvHead, key, count, scratch, at.scalesAt);
+        }
+    }
+
+    /** All rows by tiles, rows in lanes, then transposed. */
+    private void multiply(int count) {
+        int padded = Transpose.padded(rows);
+        int wide = PANEL_VECTORS * COUNT;
+        for (int r = 0; r < padded; r += wide) {
+            int width = Math.min(wide, padded - r);
+            Tile.multiply(keys.segment, keys.at[0], keys.stride(), Float.BYTES, count,
+                    p.depth, scratch, at.panelAt + (long) r * at.depthVectors * BYTES, width * 4L, width / COUNT,
+                    scratch, at.tileAt, width * 4L);
+            Transpose.run(scratch, at.tileAt, width * 4L, Transpose.padded(count), width, scratch,
+                    at.scoresAt + r * at.scoreRow, at.scoreRow, scratch, at.blockAt);
+        }
+    }
+
+    private static int vectors(int count) {
+        return Transpose.padded(count) / COUNT;
+    }
+
+    /** Keys that rows in lanes meet have to be float32 at one distance. */
+    private void loadKeys(int key, int count) {
+        if (cache == null) {
+            long from = p.k.at(bounds.batch, kvHead, bounds.keyRow + (long) key);
+            if (keysDirect && (!tiled() || p.k.type == ElementType.FLOAT32)) {
+                keys.point(p.k, from, count);
+            } else {
+                keys.stage(p.k, from, count, p.depth, scratch, at.keysAt);
+            }
+        } else if (tiled()) {
+            keys.load(cache, false, kvHead, key, count, p.depth, scratch, at.keysAt);
+        } else {
+            keys.point(cache, false, kvHead, key, count);
+            if (!keysDirect) {
+                keys.stage(count, p.depth, scratch, at.keysAt);
+            }
+        }
+    }
+
+    /** Many rows read values again and again: they are widened once. */
+    private void loadValues(int key, int count) {
+        boolean inPlace = valuesDirect;
+        if (cache == null) {
+            long from = p.v.at(bounds.batch, kvHead, bounds.keyRow + (long) key);
+            if (inPlace && (!tiled() || p.v.type == ElementType.FLOAT32)) {
+                values.point(p.v, from, count);
+            } else {
+                values.stage(p.v, from, count, p.valueDepth, scratch, at.valuesAt);
+            }
+        } else {
+            values.point(cache, true, kvHead, key, count);
+            if (!inPlace || tiled() && cache.type != ElementType.FLOAT32) {
+                values.stage(count, p.valueDepth, scratch, at.valuesAt);
+            }
+        }
+    }
+
+    private void softmax(int count, int from, int to) {
+        RowState state = at.chunk;
+        int vectors = vectors(count);
+        int rowVectors = Transpose.padded(rows) / COUNT;
+        MemorySegment.copy(scratch, state.maxAt, scratch, at.beforeAt, (long) rowVectors * BYTES);
+        for (int r = from; r < to; r++) {
+            RowSoftmax.raiseMax(scratch, at.scoresAt + r * at.scoreRow, vectors, state.maxAt + r * 4L);
+        }
+        RowSoftmax.factors(scratch, at.beforeAt, state.maxAt, at.factorsAt, rowVectors);
+        for (int r = from; r < to; r++) {
+            RowSoftmax.exponentiate(scratch, at.scoresAt + r * at.scoreRow, vectors, state.maxAt + r * 4L,
+                    at.factorsAt + r * 4L, state.sums(r));
+        }
+    }
+
+    /** context = context·factor + weights·v, row by row or four rows at a time. */
+    private void weighValues(int key, int count, int from, int to) {
+        loadValues(key, count);
+        if (KeyStreams.used(rows, count) && !hidden()) {
+            values.spread(count);
+        } else if (KeyStreams.used(rows, count)) {
+            KeyStreams.gather(scratch, at.scoresAt, at.orderAt, count);
+            MemorySegment.copy(scratch, at.orderAt, scratch, at.scoresAt, count * 4L);
+        }
+        if (values.scaled) {
+            loadScales(true, key, count);
+            for (int r = from; r < to; r++) {
+                RowTransforms.multiply(scratch, at.scoresAt + r * at.scoreRow, vectors(count), at.scalesAt);
+            }
+        }
+        for (int r = from; r < to;) {
+            int group = careful ? 1 : RowProducts.mixed(values, to - r);
+            if (group > 1 && scores.allSee(r, r + group, count)) {
+                addProducts(r, group, 0, count);
+                r += group;
+            } else {
+                weighVisible(r, key);
+                r++;
+            }
+        }
+    }
+
+    /** Whether single keys are left out, which the order of the streams does not allow. */
+    private boolean hidden() {
+        return careful && p.mask.present();
+    }
+
+    private void weighVisible(int r, int key) {
+        if (!hidden()) {
+            addProducts(r, 1, scores.first[r], scores.end[r]);
+            return;
+        }
+        addProducts(r, 1, 0, 0);
+        scratch.set(FLOAT, at.factorsAt + r * 4L, 1);
+        for (int j = scores.first[r]; j < scores.end[r];) {
+            int run = scores.visibleRun(r, key, j);
+            if (run > 0) {
+                addProducts(r, 1, j, j + run);
+            }
+            j += Math.max(1, run);
+        }
+    }
+
+    private void addProducts(int row, int group, int first, int end) {
+        RowProducts.mix(values, first, end, group, at.valueVectors, scratch, at.scoresAt + row * at.scoreRow,
+                at.scoreRow, at.productAt);
+        for (int r = 0; r < group; r++) {
+            RowSoftmax.accumulate(scratch, at.chunk.context(row + r), scratch.get(FLOAT, at.factorsAt + (row + r) * 4L),
+                    at.productAt + (long) r * at.valueVectors * BYTES, at.valueVectors);
+        }
+    }
+
+    private void startTotal() {
+        at.total.clear(scratch);
+        for (int r = 0; r < rows && p.sinks != null; r++) {
+            scratch.set(FLOAT, at.total.maxAt + r * 4L, p.sinks[scores.head(r)]);
+            scratch.set(FLOAT, at.total.sums(r), 1);
+        }
+    }
+
+    /** Folds the chunk into the total. */
+    private void merge() {
+        RowState total = at.total;
+        RowState chunk = at.chunk;
+        int rowVectors = Transpose.padded(rows) / COUNT;
+        MemorySegment.copy(scratch, total.maxAt, scratch, at.beforeAt, (long) rowVectors * BYTES);
+        for (int r = 0; r < rows; r++) {
+            float max = scratch.get(FLOAT, chunk.maxAt + r * 4L);
+            if (max > scratch.get(FLOAT, total.maxAt + r * 4L)) {
+                scratch.set(FLOAT, total.maxAt + r * 4L, max);
+            }
+            if (scratch.get(FLOAT, chunk.seenAt + r * 4L) != 0) {
+                scratch.set(FLOAT, total.seenAt + r * 4L, 1);
+            }
+        }
+        if (scratch.get(FLOAT, chunk.hidesAt) != 0) {
+            scratch.set(FLOAT, total.hidesAt, 1);
+        }
+        RowSoftmax.factors(scratch, at.beforeAt, total.maxAt, at.factorsAt, rowVectors);
+        RowSoftmax.factors(scratch, chunk.maxAt, total.maxAt, at.chunkFactorsAt, rowVectors);
+        for (int r = 0; r < rows; r++) {
+            float a = scratch.get(FLOAT, at.factorsAt + r * 4L);
+            float b = scratch.get(FLOAT, at.chunkFactorsAt + r * 4L);
+            RowSoftmax.combine(scratch, total.sums(r), a, chunk.sums(r), b, 1);
+            RowSoftmax.combine(scratch, total.context(r), a, chunk.context(r), b, at.valueVectors);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+package dev.lanewise.internal.kernel;
+
+import static dev.lanewise.internal.kernel.Lanes.COUNT;
+import static dev.lanewise.internal.kernel.Lanes.PANEL_VECTORS;
+
+/** Where everything of {@link DecodeAttention} lies in scratch, in bytes, for one problem. */
+final class DecodeLayout {
+    /** The most rows that share one pass over the keys. */
+    static final int ROWS = 64;
+    /** The most keys in a block. */
+    static final int KEYS = 1024;
+
+    /** Vectors in a row of q, and of staged keys. */
+    int depthVectors;
+    /** Vectors in a row of the context, and of staged values. */
+    int valueVectors;
+    /** Keys in a block. */
+    int keys;
+    /** Scaled queries (rows × D). */
+    long queriesAt;
+    /** The same transposed (D × rows), for tiles. */
+    long panelAt;
+    /** What a tile leaves (keys × rows). */
+    long tileAt;
+    /** Scores, then weights (rows × keys). */
+    long scoresAt;
+    /** Bytes between rows of scores. */
+    long scoreRow;
+    /** The context of one chunk of keys, its maxima and sums. */
+    final RowState chunk = new RowState();
+    /** The same of all chunks so far. */
+    final RowState total = new RowState();
+    /** Maxima before a block or a chunk (rows). */
+    long beforeAt;
+    /** Correction factors (rows), of the total. */
+    long factorsAt;
+    /** Correction factors (rows), of a chunk that joins the total. */
+    long chunkFactorsAt;
+    /** What one block adds to the context (4 rows × Dv). */
+    long productAt;
+    /** Biases or mask elements of one row (keys). */
+    long biasAt;
+    /** Floats of one row on their way to another order (keys). */
+    long orderAt;
+    /** Scales of keys, then of values (keys). */
+    long scalesAt;
+    /** A block under transposition. */
+    long blockAt;
+    /** Keys that cannot be read in place. */
+    long keysAt;
+    /** The same for values. */
+    long valuesAt;
+    /** Bytes of all. */
+    long bytes;
+
+    /** Lays out scratch for blocks of so many rows, and blocks of so many keys. */
+    void set(AttentionProblem p, int rows, int keysInBlock) {
+        keys = keysInBlock;
+        int keyFloats = Transpose.padded(keys) + LaneSums.WRITTEN;
+        int rowFloats = Transpose.padded(rows);
+        depthVectors = Transpose.padded(p.depth) / COUNT;
+        valueVectors = Transpose.padded(p.valueDepth) / COUNT;
+        scoreRow = (long) keyFloats * Float.BYTES;
+        bytes = 0;
+        queriesAt = reserve((long) rowFloats * depthVectors * COUNT);
+        panelAt = reserve((long) rowFloats * depthVectors * COUNT);
+        tileAt = reserve((long) Transpose.padded(Tile.padded(keys)) * PANEL_VECTORS * COUNT);
+        scoresAt = reserve((long) rowFloats * keyFloats);
+        chunk.set(bytes, rows, valueVectors);
+        bytes = chunk.end;
+        total.set(bytes, rows, valueVectors);
+        bytes = total.end;
+        beforeAt = reserve(rowFloats);
+        factorsAt = reserve(rowFloats);
+        chunkFactorsAt = reserve(rowFloats);
+        productAt = reserve(4L * valueVectors * COUNT);
+        biasAt = reserve(keyFloats);
+        orderAt = reserve(keyFloats);
+        scalesAt = reserve(keyFloats);
+        blockAt = reserve(Transpose.BLOCK_BYTES / Float.BYTES);
+        keysAt = reserve((long) keys * depthVectors * COUNT);
+        valuesAt = reserve((long) keys * valueVectors * COUNT);
+    }
+
+    private long reserve(long floats) {
+        long at = bytes;
+        bytes += (floats * Float.BYTES + 63) / 64 * 64;
+        return at;
+    }
+}

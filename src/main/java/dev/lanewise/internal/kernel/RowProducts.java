@@ -1,0 +1,128 @@
+package dev.lanewise.internal.kernel;
+
+import static dev.lanewise.internal.kernel.Lanes.BYTES;
+import static dev.lanewise.internal.kernel.Lanes.COUNT;
+
+import dev.lanewise.ElementType;
+import dev.lanewise.internal.plan.StartUp;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The two multiplies of few query rows, lanes along the rows of k and v, bfloat16 and int8 widened where they are loaded: scores are dot
+ * products, eight keys at a time whose sums across the lanes are made together; the context is a sum of weighted rows, kept in registers,
+ * of four rows of weights at once if 16 accumulators and what they meet fit the registers.
+ */
+final class RowProducts {
+    private static final boolean MANY_REGISTERS = StartUp.CHOICE.manyRegisters();
+    private static final int WIDE = 8;
+    private static final int NARROW = 4;
+    private static final int GROUP = 4;
+
+    private RowProducts() {
+    }
+
+    /**
+     * scores[r, j] = query[r] · row[j].
+     *
+     * @param block the rows; addresses beyond the last one, up to a multiple of {@link LaneSums#GROUP}, are those of any row
+     * @param count how many rows
+     * @param depth vectors in a row
+     * @param query the byte of query 0 in scratch
+     * @param queryRow bytes between queries
+     * @param queries how many
+     * @param out the byte of score (0, 0); each row has room for {@link LaneSums#WRITTEN} more
+     * @param outRow bytes between rows of scores
+     */
+    static void dot(BlockRows block, int count, int depth, MemorySegment scratch, long query, long queryRow,
+            int queries, long out, long outRow) {
+        for (int r = 0; r < queries; r++) {
+            dot1(block, count, depth, scratch, query + r * queryRow, out + r * outRow);
+        }
+    }
+
+    private static void dot1(BlockRows block, int count, int depth, MemorySegment scratch, long query, long out) {
+        MemorySegment from = block.segment;
+        long[] at = block.at;
+        switch (block.type) {
+            case BFLOAT16 -> Bfloat16Rows.dot1(from, at, count, depth, scratch, query, out);
+            case INT8 -> Int8Rows.dot1(from, at, count, depth, scratch, query, out);
+            default -> Float32Rows.dot1(from, at, count, depth, scratch, query, out);
+        }
+    }
+
+    /** How many rows of weights {@link #mix} takes at once where all of them are for the same keys: four, of values in float32. */
+    static int mixed(BlockRows block, int rows) {
+        return MANY_REGISTERS && rows >= GROUP && block.type == ElementType.FLOAT32 ? GROUP : 1;
+    }
+
+    /**
+     * out[r, :] = Σ weights[r, j] · row[j] over j from {@code first} to before {@code end}.
+     *
+     * @param rows 1 or 4
+     * @param columns vectors in a row
+     * @param weights the byte of weight (0, 0) in scratch
+     * @param out the byte of the first sum, rows {@code columns} vectors wide
+     */
+    static void mix(BlockRows block, int first, int end, int rows, int columns, MemorySegment scratch, long weights,
+            long weightRow, long out) {
+        long outRow = (long) columns * BYTES;
+        long step = (long) COUNT * block.type.bytes();
+        if (columns < NARROW) {
+            for (int r = 0; r < rows; r++) {
+                for (int c = 0; c < columns; c++) {
+                    mix1x1(block, first, end, c * step, scratch, weights + r * weightRow,
+                            out + r * outRow + (long) c * BYTES);
+                }
+            }
+            return;
+        }
+        for (int c = 0; c < columns;) {
+            int width = rows == 1 && columns - c >= WIDE ? WIDE : NARROW;
+            // Where fewer vectors are left than a group has, it starts earlier and some are made twice.
+            int from = Math.min(c, columns - width);
+            long to = out + (long) from * BYTES;
+            if (rows == GROUP) {
+                Float32Rows.mix4x4(block.segment, block.at, first, end, from * step, scratch, weights, weightRow, to,
+                        outRow);
+            } else if (width == WIDE) {
+                mix1x8(block, first, end, from * step, scratch, weights, to);
+            } else {
+                mix1x4(block, first, end, from * step, scratch, weights, to);
+            }
+            c += width;
+        }
+    }
+
+    private static void mix1x1(BlockRows block, int first, int end, long column, MemorySegment scratch, long weights,
+            long out) {
+        MemorySegment from = block.segment;
+        long[] at = block.at;
+        switch (block.type) {
+            case BFLOAT16 -> Bfloat16Rows.mix1x1(from, at, first, end, column, scratch, weights, out);
+            case INT8 -> Int8Rows.mix1x1(from, at, first, end, column, scratch, weights, out);
+            default -> Float32Rows.mix1x1(from, at, first, end, column, scratch, weights, out);
+        }
+    }
+
+    private static void mix1x4(BlockRows block, int first, int end, long column, MemorySegment scratch, long weights,
+            long out) {
+        MemorySegment from = block.segment;
+        long[] at = block.at;
+        switch (block.type) {
+            case BFLOAT16 -> Bfloat16Rows.mix1x4(from, at, first, end, column, scratch, weights, out);
+            case INT8 -> Int8Rows.mix1x4(from, at, first, end, column, scratch, weights, out);
+            default -> Float32Rows.mix1x4(from, at, first, end, column, scratch, weights, out);
+        }
+    }
+
+    private static void mix1x8(BlockRows block, int first, int end, long column, MemorySegment scratch, long weights,
+            long out) {
+        MemorySegment from = block.segment;
+        long[] at = block.at;
+        switch (block.type) {
+            case BFLOAT16 -> Bfloat16Rows.mix1x8(from, at, first, end, column, scratch, weights, out);
+            case INT8 -> Int8Rows.mix1x8(from, at, first, end, column, scratch, weights, out);
+            default -> Float32Rows.mix1x8(from, at, first, end, column, scratch, weights, out);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+package dev.lanewise.internal.kernel;
+
+import static dev.lanewise.internal.kernel.Lanes.BYTES;
+import static dev.lanewise.internal.kernel.Lanes.COUNT;
+import static dev.lanewise.internal.kernel.Lanes.F;
+import static dev.lanewise.internal.kernel.Lanes.FLOAT;
+import static dev.lanewise.internal.kernel.Lanes.ORDER;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * The online softmax of {@link OnlineSoftmax} along rows of scores (queries × keys): keys lie in lanes. Each row has a running maximum, and as
+ * many running sums as there are lanes, which are added up once, at the end.
+ */
+final class RowSoftmax {
+    private RowSoftmax() {
+    }
+
+    /** Raises the running maximum of one row to that of its scores, whole vectors of them. NaN raises nothing. */
+    static void raiseMax(MemorySegment scratch, long scores, int vectors, long max) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector m0 = FloatVector.broadcast(F, memory.get(FLOAT, max));
+        FloatVector m1 = m0;
+        int v = 0;
+        for (; v + 1 < vectors; v += 2) {
+            long at = scores + (long) v * BYTES;
+            m0 = OnlineSoftmax.larger(m0, FloatVector.fromMemorySegment(F, memory, at, ORDER));
+            m1 = OnlineSoftmax.larger(m1, FloatVector.fromMemorySegment(F, memory, at + BYTES, ORDER));
+        }
+        if (v < vectors) {
+            m0 = OnlineSoftmax.larger(m0, FloatVector.fromMemorySegment(F, memory, scores + (long) v * BYTES, ORDER));
+        }
+        memory.set(FLOAT, max, OnlineSoftmax.larger(m0, m1).reduceLanes(VectorOperators.MAX));
+    }
+
+    /** factor = e^(before − max), row by row; so many vectors of rows. */
+    static void factors(MemorySegment scratch, long before, long max, long factors, int vectors) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int v = 0; v < vectors; v++) {
+            long lane = (long) v * BYTES;
+            FloatVector shift = OnlineSoftmax.shift(FloatVector.fromMemorySegment(F, memory, max + lane, ORDER));
+            OnlineSoftmax.weight(FloatVector.fromMemorySegment(F, memory, before + lane, ORDER), shift)
+                    .intoMemorySegment(memory, factors + lane, ORDER);
+        }
+    }
+
+    /** Replaces the scores of one row by weights, and adds them to its sums. */
+    static void exponentiate(MemorySegment scratch, long scores, int vectors, long max, long factor, long sums) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector shift = OnlineSoftmax.shift(FloatVector.broadcast(F, memory.get(FLOAT, max)));
+        FloatVector t0 = FloatVector.fromMemorySegment(F, memory, sums, ORDER).mul(memory.get(FLOAT, factor));
+        FloatVector t1 = FloatVector.zero(F);
+        for (int v = 0; v < vectors; v++) {
+            long at = scores + (long) v * BYTES;
+            FloatVector weight = OnlineSoftmax.weight(FloatVector.fromMemorySegment(F, memory, at, ORDER), shift);
+            weight.intoMemorySegment(memory, at, ORDER);
+            FloatVector t = t1.add(weight);
+            t1 = t0;
+            t0 = t;
+        }
+        t0.add(t1).intoMemorySegment(memory, sums, ORDER);
+    }
+
+    /** Replaces the biased scores of one row by final weights. */
+    static void weigh(MemorySegment scratch, long scores, int vectors, float max, float reciprocal) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector shift = OnlineSoftmax.shift(FloatVector.broadcast(F, max));
+        for (int v = 0; v < vectors; v++) {
+            long at = scores + (long) v * BYTES;
+            OnlineSoftmax.weight(FloatVector.fromMemorySegment(F, memory, at, ORDER), shift)
+                    .mul(reciprocal)
+                    .intoMemorySegment(memory, at, ORDER);
+        }
+    }
+
+    /** The sum of one row: that of its lanes, in their order. */
+    static float total(MemorySegment scratch, long sums) {
+        double total = 0;
+        for (int lane = 0; lane < COUNT; lane++) {
+            total += scratch.get(FLOAT, sums + lane * 4L);
+        }
+        return (float) total;
+    }
+
+    /** to = to·a + from·b, so many vectors. */
+    static void combine(MemorySegment scratch, long to, float a, long from, float b, int vectors) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int v = 0; v < vectors; v++) {
+            long lane = (long) v * BYTES;
+            FloatVector scaled = FloatVector.fromMemorySegment(F, memory, to + lane, ORDER).mul(a);
+            FloatVector.fromMemorySegment(F, memory, from + lane, ORDER)
+                    .fma(FloatVector.broadcast(F, b), scaled)
+                    .intoMemorySegment(memory, to + lane, ORDER);
+        }
+    }
+
+    /** to = to·factor + from, so many vectors. */
+    static void accumulate(MemorySegment scratch, long to, float factor, long from, int vectors) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int v = 0; v < vectors; v++) {
+            long lane = (long) v * BYTES;
+            FloatVector.fromMemorySegment(F, memory, to + lane, ORDER)
+                    .fma(FloatVector.broadcast(F, factor), FloatVector.fromMemorySegment(F, memory, from + lane, ORDER))
+                    .intoMemorySegment(memory, to + lane, ORDER);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+package dev.lanewise.internal.kernel;
+
+import static dev.lanewise.internal.kernel.Lanes.BYTES;
+import static dev.lanewise.internal.kernel.Lanes.FLOAT;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * What a softmax over some of the keys leaves behind, for a block of rows: maximum, sums, context relative to the maximum, and whether the row
+ * saw a key at all. One contiguous piece of memory, so that it can be handed from thread to thread.
+ */
+final class RowState {
+    /** Maxima (rows). */
+    long maxAt;
+    /** Sums, one a lane (rows × lanes). */
+    long sumsAt;
+    /** 1 where a row saw a key (rows). */
+    long seenAt;
+    /** 1 where a mask hid a key that the structure shows (one float). */
+    long hidesAt;
+    /** The context (rows × Dv). */
+    long contextAt;
+    /** One past the last byte. */
+    long end;
+    private long start;
+    private int rows;
+    private int vectors;
+
+    /** Lays out a state of so many rows, and vectors of context, from a byte on. */
+    void set(long from, int stateRows, int valueVectors) {
+        start = from;
+        rows = Transpose.padded(stateRows);
+        vectors = valueVectors;
+        maxAt = from;
+        seenAt = maxAt + rows * 4L;
+        hidesAt = seenAt + rows * 4L;
+        sumsAt = hidesAt + 64;
+        contextAt = sumsAt + (long) rows * BYTES;
+        end = contextAt + (long) rows * vectors * BYTES;
+    }
+
+    /** Bytes of the whole state. */
+    long bytes() {
+        return end - start;
+    }
+
+    /** Where the context of a row lies. */
+    long context(int row) {
+        return contextAt + (long) row * vectors * BYTES;
+    }
+
+    /** Where the sums of a row lie. */
+    long sums(int row) {
+        return sumsAt + (long) row * BYTES;
+    }
+
+    /** The state of having seen nothing. */
+    void clear(MemorySegment scratch) {
+        Context.fill(scratch, maxAt, rows / Lanes.COUNT, Float.NEGATIVE_INFINITY);
+        Context.fill(scratch, seenAt, rows / Lanes.COUNT, 0);
+        scratch.set(FLOAT, hidesAt, 0);
+        Context.fill(scratch, sumsAt, rows, 0);
+        Context.fill(scratch, contextAt, rows * vectors, 0);
+    }
+
+    /** Copies the state out of scratch. */
+    void store(MemorySegment scratch, MemorySegment to, long at) {
+        MemorySegment.copy(scratch, start, to, at, bytes());
+    }
+
+    /** Copies a state into scratch. */
+    void load(MemorySegment from, long at, MemorySegment scratch) {
+        MemorySegment.copy(from, at, scratch, start, bytes());
+    }
+}

@@ -1,0 +1,89 @@
+package dev.lanewise.internal.kernel;
+
+import static dev.lanewise.internal.kernel.Lanes.BYTES;
+import static dev.lanewise.internal.kernel.Lanes.COUNT;
+import static dev.lanewise.internal.kernel.Lanes.F;
+import static dev.lanewise.internal.kernel.Lanes.FLOAT;
+import static dev.lanewise.internal.kernel.Lanes.ORDER;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+
+/** What happens to one query's row of scores, keys in lanes, between q·kᵀ and the softmax. */
+final class RowTransforms {
+    private RowTransforms() {
+    }
+
+    /** s *= factor, one a key. */
+    static void multiply(MemorySegment scratch, long scores, int vectors, long factors) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int v = 0; v < vectors; v++) {
+            long lane = (long) v * BYTES;
+            FloatVector.fromMemorySegment(F, memory, scores + lane, ORDER)
+                    .mul(FloatVector.fromMemorySegment(F, memory, factors + lane, ORDER))
+                    .intoMemorySegment(memory, scores + lane, ORDER);
+        }
+    }
+
+    /** s += bias, one a key. */
+    static void add(MemorySegment scratch, long scores, int vectors, long biases) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int v = 0; v < vectors; v++) {
+            long lane = (long) v * BYTES;
+            FloatVector.fromMemorySegment(F, memory, scores + lane, ORDER)
+                    .add(FloatVector.fromMemorySegment(F, memory, biases + lane, ORDER))
+                    .intoMemorySegment(memory, scores + lane, ORDER);
+        }
+    }
+
+    /** s −= slope·|distance|, where the query stands {@code distance} after the first key. */
+    static void alibi(MemorySegment scratch, long scores, int vectors, float slope, long distance) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector minusSlope = FloatVector.broadcast(F, -slope);
+        for (int v = 0; v < vectors; v++) {
+            long lane = (long) v * BYTES;
+            FloatVector distances = FloatVector.broadcast(F, (float) (distance - (long) v * COUNT))
+                    .sub(Lanes.IOTA)
+                    .abs();
+            FloatVector s = FloatVector.fromMemorySegment(F, memory, scores + lane, ORDER);
+            distances.fma(minusSlope, s).intoMemorySegment(memory, scores + lane, ORDER);
+        }
+    }
+
+    /** s = −∞ where the mask's element is the one that hides; tells how many of the keys are left. */
+    static int hide(MemorySegment scratch, long scores, int vectors, long mask, float hiding) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        int shown = 0;
+        for (int v = 0; v < vectors; v++) {
+            long lane = (long) v * BYTES;
+            VectorMask<Float> hidden = FloatVector.fromMemorySegment(F, memory, mask + lane, ORDER)
+                    .compare(VectorOperators.EQ, hiding);
+            FloatVector.fromMemorySegment(F, memory, scores + lane, ORDER)
+                    .blend(Float.NEGATIVE_INFINITY, hidden)
+                    .intoMemorySegment(memory, scores + lane, ORDER);
+            shown += COUNT - hidden.trueCount();
+        }
+        return shown;
+    }
+
+    /** Sets elements from one to before another. */
+    static void fill(MemorySegment scratch, long at, int from, int end, float value) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int j = from; j < end; j++) {
+            memory.set(FLOAT, at + j * 4L, value);
+        }
+    }
+
+    /** Whether so many vectors are finite. */
+    static boolean finite(MemorySegment scratch, long at, int vectors) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector zeroIfFinite = FloatVector.zero(F);
+        for (int v = 0; v < vectors; v++) {
+            zeroIfFinite = FloatVector.fromMemorySegment(F, memory, at + (long) v * BYTES, ORDER)
+                    .fma(FloatVector.zero(F), zeroIfFinite);
+        }
+        return zeroIfFinite.eq(0).allTrue();
+    }
+}
