@@ -40,12 +40,11 @@ class CacheAccuracyTest {
         }
         double share = Math.sqrt(errors / squares);
         String measured = type + ": largest " + most + ", relative " + share;
-        System.out.println(measured);
         assertTrue(most <= largest && share <= relative, measured);
     }
 
     @ParameterizedTest
-    @CsvSource({"FLOAT32, 1, 1", "FLOAT16, 1, 1", "BFLOAT16, 1, 1", "INT8, 1, 1"})
+    @CsvSource({"FLOAT32, 2e-6, 2e-6", "FLOAT16, 6.5e-4, 2.2e-4", "BFLOAT16, 6.8e-3, 1.8e-3", "INT8, 1.3e-2, 5.7e-3"})
     void onTheMiniLmLayer(ElementType type, double largest, double relative) {
         try (Arena arena = Arena.ofConfined()) {
             Tensor mask = MiniLm.mask(arena);
@@ -62,7 +61,7 @@ class CacheAccuracyTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"FLOAT32, 1, 1", "FLOAT16, 1, 1", "BFLOAT16, 1, 1", "INT8, 1, 1"})
+    @CsvSource({"FLOAT32, 1e-6, 2e-6", "FLOAT16, 8.5e-5, 3.0e-4", "BFLOAT16, 7.4e-4, 2.5e-3", "INT8, 3.1e-3, 9.2e-3"})
     void onNormalNumbers(ElementType type, double largest, double relative) {
         try (Arena arena = Arena.ofConfined()) {
             Random random = new Random(1);
