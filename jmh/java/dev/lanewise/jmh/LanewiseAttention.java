@@ -17,7 +17,7 @@ final class LanewiseAttention implements Contender {
     private final Tensor context;
 
     LanewiseAttention(AttentionCall call) {
-        Attention.Builder builder = Attention.builder();
+        Attention.Builder builder = Attention.builder().bitStable();
         attention = (call.causal() ? builder.causal(PositionOffset.topLeft()) : builder).build();
         inputs = AttentionInputs.of(
                 Tensor.ofFloats(arena, call.q(), 1, call.heads(), call.queries(), call.depth()),

@@ -41,7 +41,7 @@ final class LanewiseOptions implements Contender {
     }
 
     private static Attention operator(OptionCall call, int heads, Kernel kernel) {
-        Attention.Builder builder = Attention.builder().softcap(call.has("softcap") ? SOFTCAP : 0);
+        Attention.Builder builder = Attention.builder().bitStable().softcap(call.has("softcap") ? SOFTCAP : 0);
         if (call.has("causal")) {
             builder.causal(PositionOffset.topLeft());
         }

@@ -159,7 +159,7 @@ class ClassFileTest {
             }
         }
         assertEquals(List.of(), leaks);
-        assertTrue(types.size() >= 8 && types.size() <= 16, types::toString);
+        assertTrue(types.size() >= 8 && types.size() <= 20, types::toString);
     }
 
     private static boolean isApi(Set<AccessFlag> flags) {
