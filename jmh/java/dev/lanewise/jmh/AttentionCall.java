@@ -40,7 +40,8 @@ record AttentionCall(int heads, int queries, int keys, int depth, boolean causal
     @Override
     public Contender contender(String name) throws Exception {
         return switch (name) {
-            case "lanewise" -> new LanewiseAttention(this);
+            case "lanewise", "lanewise-1" -> new LanewiseAttention(this, 1);
+            case "lanewise-2" -> new LanewiseAttention(this, 2);
             case "onnx-mha" -> OnnxContender.multiHeadAttention(this);
             case "onnx-mha-batch" -> OnnxContender.multiHeadAttentionByBatch(this);
             case "onnx-attention" -> OnnxContender.attention(this);
@@ -61,15 +62,16 @@ record AttentionCall(int heads, int queries, int keys, int depth, boolean causal
         int rows = heads * queries;
         int step = Operands.rowStep(work() / 2);
         for (int row = Operands.firstRow(rows, step); row < rows; row += step) {
-            attend(q, k, v, row, wanted);
+            attend(q, k, v, row, row / queries, wanted);
             for (int d = 0; d < depth; d++) {
                 Operands.requireClose(row * depth + d, context[row * depth + d], wanted[d], BOUND);
             }
         }
     }
 
-    private void attend(float[] q, float[] k, float[] v, int row, double[] context) {
-        int firstKey = row / queries * keys;
+    /** The context of a row of q over a key/value head, in float64. */
+    void attend(float[] q, float[] k, float[] v, int row, int kvHead, double[] context) {
+        int firstKey = kvHead * keys;
         int visible = causal ? row % queries + 1 : keys;
         double[] weights = new double[visible];
         double maximum = Double.NEGATIVE_INFINITY;

@@ -7,16 +7,22 @@ import dev.lanewise.ElementType;
 import dev.lanewise.PositionOffset;
 import dev.lanewise.Tensor;
 import java.lang.foreign.Arena;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 
 /** The library itself, over native segments made once. */
 final class LanewiseAttention implements Contender {
-    private final Arena arena = Arena.ofConfined();
+    private final Arena arena = Arena.ofShared();
     private final Attention attention;
     private final AttentionInputs inputs;
     private final AttentionOutputs outputs;
     private final Tensor context;
+    private final ExecutorService helpers;
+    private final int threads;
 
-    LanewiseAttention(AttentionCall call) {
+    LanewiseAttention(AttentionCall call, int threads) {
+        this.threads = threads;
+        helpers = threads > 1 ? Executors.newFixedThreadPool(threads - 1) : null;
         Attention.Builder builder = Attention.builder().bitStable();
         attention = (call.causal() ? builder.causal(PositionOffset.topLeft()) : builder).build();
         inputs = AttentionInputs.of(
@@ -29,7 +35,11 @@ final class LanewiseAttention implements Contender {
 
     @Override
     public void run() {
-        attention.run(inputs, outputs);
+        if (helpers == null) {
+            attention.run(inputs, outputs);
+        } else {
+            attention.run(inputs, outputs, helpers, threads);
+        }
     }
 
     @Override
@@ -39,6 +49,9 @@ final class LanewiseAttention implements Contender {
 
     @Override
     public void close() {
+        if (helpers != null) {
+            helpers.close();
+        }
         arena.close();
     }
 }

@@ -15,6 +15,9 @@ enum Topic {
     TINY_CALLS(TinyCalls.class, "Attention, tiny calls", call -> AttentionCall.parse(call, false), true,
             List.of("12x8x8x64")),
     MATRIX_MULTIPLY(MatrixMultiply.class, "Matrix multiply", MultiplyCall::parse, true, List.of("256x256x256")),
+    PROJECTIONS(Projections.class, "Projections", MultiplyCall::parse, true, List.of("64x384x384")),
+    THREADS(Threads.class, "Attention on one and two threads", Threads::parse, true, List.of()),
+    DECODE(Decode.class, "Decoding", Decode::parse, false, List.of("4x1x512x64")),
     OPTION_COSTS(OptionCosts.class, "Attention with options", call -> OptionCall.parse(call, "plain"), true, List.of()),
     SOFTMAX_ROWS(SoftmaxRows.class, "Softmax of rows", SoftmaxCall::parse, false, List.of("256x1024"));
     // @formatter:on

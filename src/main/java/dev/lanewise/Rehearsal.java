@@ -96,7 +96,7 @@ final class Rehearsal {
 
     /**
      * How long to leave the processor to the compilers after the last run. While the kernel is slow, each run makes more of the Vector API's own
-     * methods hot that the compiled kernel will not call: with this pause a warm-up took 2.5 s of processor time and not 3.1.
+     * methods hot that the compiled kernel will not call.
      */
     long pause() {
         return last < SLOW_NANOS ? 0 : last / 2;

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
+import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -15,14 +16,19 @@ import java.util.Random;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * Every kernel gets to C2 in a JVM with default flags, also while the compilers have to fight for their cores. A method that C1 cannot
- * compile at tier 3 stays at tier 2 for ever, at a hundredth of the speed.
+ * Every kernel gets to C2 in a JVM with default flags and with others, also while the compilers have to fight for their cores. A method
+ * that C1 cannot compile at tier 3 stays at tier 2 for ever, at a hundredth of the speed. The suite has one idle JVM and two busy ones, the
+ * last with flags that are different ones from day to day; {@code -Ddev.lanewise.test.tiers=20} makes it twenty busy ones that take turns at
+ * the flags.
  */
 class TierTrapTest {
     /** A kernel at tier 2 is slower than the scalar kernel; at tier 4 it is faster by far more than a busy core can blur. */
@@ -30,12 +36,17 @@ class TierTrapTest {
     /** HotSpot's {@code FreqInlineSize}: a larger method is inlined nowhere, so that it has to be compiled itself. */
     private static final int ALWAYS_ON_ITS_OWN = 325;
     private static final int TOP_TIER = 4;
+    private static final String ONE_COMPILER = "-XX:-TieredCompilation";
     /** Time, id, attributes, tier, method, what happened. */
     private static final Pattern COMPILATION = Pattern
-            .compile("^ *\\d+ +(\\d+) +([%sbn! ]*)([0-4]) +(dev\\.lanewise\\.[^ ]+::[^ ]+) +(.*)$", Pattern.MULTILINE);
+            .compile("^ *\\d+ +(\\d+) +([%sbn! ]*)([0-4]?) +(dev\\.lanewise\\.[^ ]+::[^ ]+) +(.*)$", Pattern.MULTILINE);
     private static final Pattern RATIO = Pattern.compile("^ratio ([^ ]+) (.+)$", Pattern.MULTILINE);
-    private static final Pattern TILE = Pattern.compile("dev\\.lanewise\\.internal\\.kernel\\.Tile4x\\d::multiply");
-    private static final String CALLER = "dev.lanewise.internal.kernel.Tile::multiply";
+    private static final Pattern TILE = Pattern
+            .compile("dev\\.lanewise\\.internal\\.kernel\\.(Tile4x\\d::multiply|RowTile::two).*");
+    private static final List<List<String>> FLAGS = List.of(List.of(), List.of("-XX:+UseParallelGC"),
+            List.of("-XX:+UseZGC"), List.of(ONE_COMPILER), List.of("-XX:+UseCompactObjectHeaders"));
+    private static final List<String> CALLERS = List.of("dev.lanewise.internal.kernel.Tile::multiply",
+            "dev.lanewise.internal.kernel.RowTile::multiply");
     private static final Pattern SIZE = Pattern.compile("\\((\\d+) bytes\\)");
 
     /** Makes every kernel hot, and tells how much faster than the scalar kernel each kind of call is in the end. */
@@ -44,7 +55,7 @@ class TierTrapTest {
         private static final long PATIENCE_NANOS = 60_000_000_000L;
         /** What comes after the last kernel has become fast: time to fall back, and for the scalar kernel to catch up. */
         private static final long SETTLING_NANOS = 2_000_000_000L;
-        private static final int CASES = 12;
+        private static final int CASES = 20;
         private static final int REPETITIONS = 3;
         private static final int HEADS = 1;
         private static final int KEYS = 128;
@@ -55,6 +66,12 @@ class TierTrapTest {
         private static final Map<String, Attention.Builder> OPERATORS = new LinkedHashMap<>();
         private static final Map<String, AttentionInputs> INPUTS = new LinkedHashMap<>();
         private static final Map<String, AttentionOutputs> OUTPUTS = new LinkedHashMap<>();
+
+        /** Calls that are not attention: the library's, and plain loops. */
+        private record Pair(Runnable library, Runnable loops) {
+        }
+
+        private static final Map<String, Pair> PAIRS = new LinkedHashMap<>();
 
         private Program() {
         }
@@ -84,21 +101,28 @@ class TierTrapTest {
                     (name, outputs) -> outputs.withScores(random(1, HEADS, KEYS, KEYS), ScoreStage.BIASED)
                             .withWeights(random(1, HEADS, KEYS, KEYS))
                             .withLogSumExp(random(1, HEADS, KEYS, 1)));
+            for (int rows : new int[]{1, 2, 3, 4, 70}) {
+                multiply("multiply of " + rows + " rows", random(rows, KEYS), random(KEYS, KEYS));
+            }
+            multiply("multiply by a transpose", random(70, KEYS), random(KEYS, KEYS).transpose(0, 1));
+            softmax("softmax of whole vectors", KEYS * 8);
+            softmax("softmax with a rest", KEYS * 8 + 3);
             Kernel chosen = RuntimeInfo.current().kernel();
+            List<String> names = new ArrayList<>(OPERATORS.keySet());
+            names.addAll(PAIRS.keySet());
             Map<String, Double> scalar = new LinkedHashMap<>();
             long start = System.nanoTime();
             long fastSince = start;
             while (System.nanoTime() - start < PATIENCE_NANOS && System.nanoTime() - fastSince < SETTLING_NANOS) {
-                for (String name : OPERATORS.keySet()) {
+                for (String name : names) {
                     scalar.merge(name, fastest(name, Kernel.SCALAR, 1), Math::min);
                     if (scalar.get(name) / fastest(name, chosen, REPETITIONS) < FASTER) {
                         fastSince = System.nanoTime();
                     }
                 }
             }
-            OPERATORS.keySet()
-                    .forEach(name -> System.err
-                            .println("ratio " + scalar.get(name) / fastest(name, chosen, REPETITIONS) + " " + name));
+            names.forEach(name -> System.err
+                    .println("ratio " + scalar.get(name) / fastest(name, chosen, REPETITIONS) + " " + name));
         }
 
         private static Tensor random(long... shape) {
@@ -116,12 +140,61 @@ class TierTrapTest {
             OUTPUTS.put(name, AttentionOutputs.of(random(1, HEADS, queries, depth)));
         }
 
+        /** From a tensor and packed, in one call of the pair. */
+        private static void multiply(String name, Tensor a, Tensor b) {
+            PackedMatrix packed = PackedMatrix.of(ARENA, b);
+            Tensor out = random(a.size(0), b.size(1));
+            float[] x = a.toFloats();
+            float[] y = b.toFloats();
+            float[] product = new float[(int) out.elementCount()];
+            PAIRS.put(name, new Pair(() -> {
+                MatMul.multiply(a, b, out);
+                MatMul.multiply(a, packed, null, out);
+            }, () -> {
+                loops(x, y, product);
+                loops(x, y, product);
+            }));
+        }
+
+        private static void loops(float[] x, float[] y, float[] product) {
+            for (int at = 0; at < product.length; at++) {
+                float sum = 0;
+                for (int p = 0; p < KEYS; p++) {
+                    sum += x[at / KEYS * KEYS + p] * y[p * KEYS + at % KEYS];
+                }
+                product[at] = sum;
+            }
+        }
+
+        private static void softmax(String name, int columns) {
+            Tensor in = random(REPETITIONS, columns);
+            Tensor out = random(REPETITIONS, columns);
+            float[] x = in.toFloats();
+            PAIRS.put(name, new Pair(() -> Softmax.rows(in, out), () -> {
+                double sum = 0;
+                for (float value : x) {
+                    sum += Math.exp(value);
+                }
+                for (int i = 0; i < x.length; i++) {
+                    out.segment().setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) (Math.exp(x[i]) / sum));
+                }
+            }));
+        }
+
         private static double fastest(String name, Kernel kernel, int repetitions) {
+            Pair pair = PAIRS.get(name);
+            if (pair != null) {
+                return fastest(kernel == Kernel.SCALAR ? pair.loops : pair.library, repetitions);
+            }
             Attention operator = OPERATORS.get(name).kernel(kernel).build();
+            return fastest(() -> operator.run(INPUTS.get(name), OUTPUTS.get(name)), repetitions);
+        }
+
+        private static double fastest(Runnable call, int repetitions) {
             long fastest = Long.MAX_VALUE;
             for (int i = 0; i < repetitions; i++) {
                 long start = System.nanoTime();
-                operator.run(INPUTS.get(name), OUTPUTS.get(name));
+                call.run();
                 fastest = Math.min(fastest, System.nanoTime() - start);
             }
             return fastest;
@@ -144,7 +217,7 @@ class TierTrapTest {
                 } else if (event.contains("made not entrant")) {
                     tiers.remove(id);
                 } else if (wholeMethod) {
-                    tiers.put(id, Integer.parseInt(line.group(3)));
+                    tiers.put(id, line.group(3).isEmpty() ? TOP_TIER : Integer.parseInt(line.group(3)));
                 }
                 Matcher size = SIZE.matcher(event);
                 if (size.find()) {
@@ -154,20 +227,30 @@ class TierTrapTest {
             return log;
         }
 
-        /** Whether C2's code of a method is in use at the end: its own, or where it is small enough, that of its one caller. */
+        /** Whether C2's code of a method is in use at the end: its own, or where it is small enough, that of a caller. */
         boolean atTopTier(String method) {
             boolean alone = sizes.get(method) > ALWAYS_ON_ITS_OWN;
             return tiers.get(method).containsValue(TOP_TIER)
-                    || !alone && tiers.getOrDefault(CALLER, new TreeMap<>()).containsValue(TOP_TIER);
+                    || !alone && CALLERS.stream()
+                            .anyMatch(caller -> tiers.getOrDefault(caller, new TreeMap<>()).containsValue(TOP_TIER));
         }
     }
 
+    static Stream<Arguments> machines() {
+        int forks = Integer.getInteger("dev.lanewise.test.tiers", 0);
+        return forks > 0
+                ? IntStream.range(0, forks).mapToObj(fork -> Arguments.of(true, FLAGS.get(fork % FLAGS.size())))
+                : Stream.of(Arguments.of(false, List.of()), Arguments.of(true, List.of()),
+                        Arguments.of(true, FLAGS.get(1 + LocalDate.now().getDayOfYear() % (FLAGS.size() - 1))));
+    }
+
     @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void everyKernelIsCompiledByC2AndFast(boolean busy) throws IOException, InterruptedException {
+    @MethodSource("machines")
+    void everyKernelIsCompiledByC2AndFast(boolean busy, List<String> flags) throws IOException, InterruptedException {
         Assumptions.assumeTrue(RuntimeInfo.current().kernel() == Kernel.VECTOR, RuntimeInfo.current().reason());
         List<String> options = new ArrayList<>(FreshJvm.VECTOR);
         options.add("-XX:+PrintCompilation");
+        options.addAll(flags);
         Load load = new Load(busy ? Runtime.getRuntime().availableProcessors() : 0);
         FreshJvm.Result result;
         try {

@@ -6,14 +6,19 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import dev.lanewise.Attention;
+import dev.lanewise.AttentionInputs;
+import dev.lanewise.AttentionOutputs;
 import dev.lanewise.ElementType;
 import dev.lanewise.PositionOffset;
 import dev.lanewise.RuntimeInfo;
 import dev.lanewise.Tensor;
+import dev.lanewise.WarmUp;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -25,7 +30,7 @@ import java.util.concurrent.Executors;
 public final class AttentionService implements AutoCloseable {
     /** Longer bodies are refused before they are read. */
     static final int MAX_BODY = 8 << 20;
-    private static final long WARM_UP_NANOS = 1_500_000_000L;
+    private static final Duration WARM_UP_LIMIT = Duration.ofSeconds(10);
     private static final int WARM_LENGTH = 128;
     private static final int WARM_DEPTH = 64;
     private static final int OK = 200;
@@ -73,15 +78,16 @@ public final class AttentionService implements AutoCloseable {
         return server.getAddress().getPort();
     }
 
-    /** Runs the operators on what requests look like until C2 has had the time to compile the kernels; then it is ready. */
+    /** Gets the kernels compiled for what requests look like; then it is ready, if only more slowly where that took too long. */
     void warmUp() {
         try (Arena arena = Arena.ofConfined()) {
             Tensor rows = Tensor.allocate(arena, ElementType.FLOAT32, WARM_LENGTH, WARM_DEPTH);
-            Tensor context = Tensor.allocate(arena, ElementType.FLOAT32, WARM_LENGTH, WARM_DEPTH);
-            long start = System.nanoTime();
-            while (System.nanoTime() - start < WARM_UP_NANOS) {
-                plain.run(rows, rows, rows, context);
-                causal.run(rows, rows, rows, context);
+            AttentionOutputs outputs = AttentionOutputs
+                    .of(Tensor.allocate(arena, ElementType.FLOAT32, WARM_LENGTH, WARM_DEPTH));
+            for (Attention operator : List.of(plain, causal)) {
+                WarmUp.Report report = WarmUp.of(operator, AttentionInputs.of(rows, rows, rows), outputs)
+                        .run(WARM_UP_LIMIT);
+                System.out.println(report);
             }
         }
         ready = true;
