@@ -75,6 +75,16 @@ class AllocationTest {
         Attention scalar = Attention.builder().kernel(Kernel.SCALAR).build();
         Map<String, Runnable> calls = new LinkedHashMap<>();
         calls.put("plain", () -> attention.run(plain, outputs));
+        for (ElementType type : new ElementType[]{ElementType.FLOAT32, ElementType.BFLOAT16, ElementType.FLOAT16}) {
+            for (int rows : new int[]{1, 3, 6}) {
+                AttentionInputs few = AttentionInputs.of(random(random, 1, HEADS, rows, 64),
+                        Tensor.allocate(arena, type, 1, HEADS, 300, 64),
+                        Tensor.allocate(arena, type, 1, HEADS, 300, 64));
+                AttentionOutputs fewOutputs = AttentionOutputs
+                        .of(Tensor.allocate(arena, ElementType.FLOAT32, 1, HEADS, rows, 64));
+                calls.put(rows + " queries, " + type, () -> attention.run(few, fewOutputs));
+            }
+        }
         calls.put("causal", () -> causal.run(plain, outputs));
         calls.put("boolean mask", () -> attention.run(masked, outputs));
         calls.put("additive mask", () -> attention.run(biased, outputs));

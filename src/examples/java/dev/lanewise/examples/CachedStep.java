@@ -36,7 +36,8 @@ final class CachedStep implements AttentionStep {
         // README: begin
         rotary.apply(q, sequence.nextPosition(layer), q);
         sequence.append(layer, k, v);
-        attention.run(AttentionInputs.ofCache(q.unsqueeze(0), layer, sequence), AttentionOutputs.of(context.unsqueeze(0)));
+        attention.run(AttentionInputs.ofCache(q.unsqueeze(0), layer, sequence),
+                AttentionOutputs.of(context.unsqueeze(0)));
         // README: end
     }
 }

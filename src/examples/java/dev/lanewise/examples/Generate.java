@@ -19,7 +19,8 @@ public final class Generate {
     public static void main(String[] args) {
         int count = args.length == 0 ? 1000 : Integer.parseInt(args[0]);
         try (Arena arena = Arena.ofConfined()) {
-            RotaryEmbedding rotary = RotaryEmbedding.of(SIZE.features(), RotaryEmbedding.Pairing.HALF_SPLIT, ROTARY_BASE,
+            RotaryEmbedding rotary = RotaryEmbedding.of(SIZE.features(), RotaryEmbedding.Pairing.HALF_SPLIT,
+                    ROTARY_BASE,
                     count);
             RandomDecoder decoder = new RandomDecoder(arena, SIZE, 1);
             AttentionStep cached = new CachedStep(arena, SIZE, rotary, count);

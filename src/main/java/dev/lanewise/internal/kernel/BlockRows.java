@@ -33,17 +33,16 @@ final class BlockRows {
     }
 
     /**
-     * Whether rows of an operand can be read in place: whole vectors in native memory. A float16 takes so many steps to widen that eight of
-     * them in a loop are more than C2 inlines ({@code NodeCountInliningCutoff}), and the vectors are boxed.
+     * Whether rows of an operand can be read in place: whole vectors of float32 in native memory. Widening eight narrow rows in one loop is
+     * more than C2 inlines ({@code NodeCountInliningCutoff}), and the vectors are boxed; widened a block at a time, they pass through a cache.
      */
     static boolean direct(Operand operand, int columns) {
-        return operand.columnStride == operand.type.bytes() && columns % COUNT == 0
-                && operand.type != ElementType.FLOAT16 && Operand.isNative(operand.segment);
+        return operand.direct && operand.columnStride == Float.BYTES && columns % COUNT == 0;
     }
 
     /** Whether rows of a cache can be read in place. */
     static boolean direct(CachedRows cache, int columns) {
-        return columns % COUNT == 0 && cache.type != ElementType.FLOAT16 && Operand.isNative(cache.segment);
+        return columns % COUNT == 0 && cache.type == ElementType.FLOAT32 && Operand.isNative(cache.segment);
     }
 
     /** Points at rows of an operand, from the byte {@code from} on. */
@@ -84,8 +83,15 @@ final class BlockRows {
     /** Copies the rows of a cache that were pointed at into scratch, without their scales, and points there. */
     void stage(int rows, int columns, MemorySegment scratch, long to) {
         long rowBytes = (long) Transpose.padded(columns) * Float.BYTES;
-        for (int j = 0; j < rows; j++) {
-            RowStaging.widen(segment, type, at[j], type.bytes(), columns, scratch, to + j * rowBytes);
+        long narrow = (long) columns * type.bytes();
+        boolean dense = rowBytes == (long) columns * Float.BYTES;
+        for (int j = 0; j < rows;) {
+            int run = 1;
+            while (dense && j + run < rows && at[j + run] == at[j] + run * narrow) {
+                run++;
+            }
+            RowStaging.widen(segment, type, at[j], type.bytes(), run * columns, scratch, to + j * rowBytes);
+            j += run;
         }
         pad(scratch, to, rowBytes, rows, columns);
         pointAtScratch(scratch, to, rowBytes, rows);

@@ -21,7 +21,7 @@ final class DecodeAttention implements UnitKernel {
     /** Fewer units than this a thread, and the last thread to finish may be late by too much. */
     private static final int UNITS_A_THREAD = 4;
     /** Keys in a block that goes through scratch: widened, keys and values of 128 features stay in the first-level cache. */
-    private static final int STAGED_KEYS = 32;
+    private static final int STAGED_KEYS = 64;
     /** Rows from which on they lie in lanes for q·kᵀ. */
     private static final int TILED_ROWS = 5;
 
@@ -84,7 +84,7 @@ final class DecodeAttention implements UnitKernel {
     /** One row streams; more rows read a block again and again, so that it has to stay in a cache. */
     private static int blockKeys(AttentionProblem problem, int rows) {
         ElementType type = problem.fromCache ? problem.cached(0).type : problem.k.type;
-        return rows == 1 && type.bytes() == Short.BYTES
+        return rows == 1 && type != ElementType.FLOAT32
                 ? STAGED_KEYS
                 : rows == 1 ? DecodeLayout.KEYS : rows <= 8 ? 256 : 128;
     }
@@ -340,7 +340,7 @@ final class DecodeAttention implements UnitKernel {
     private void loadKeys(int key, int count) {
         if (cache == null) {
             long from = p.k.at(bounds.batch, kvHead, bounds.keyRow + (long) key);
-            if (keysDirect && (!tiled() || p.k.type == ElementType.FLOAT32)) {
+            if (keysDirect) {
                 keys.point(p.k, from, count);
             } else {
                 keys.stage(p.k, from, count, p.depth, scratch, at.keysAt);
@@ -360,14 +360,14 @@ final class DecodeAttention implements UnitKernel {
         boolean inPlace = valuesDirect;
         if (cache == null) {
             long from = p.v.at(bounds.batch, kvHead, bounds.keyRow + (long) key);
-            if (inPlace && (!tiled() || p.v.type == ElementType.FLOAT32)) {
+            if (inPlace) {
                 values.point(p.v, from, count);
             } else {
                 values.stage(p.v, from, count, p.valueDepth, scratch, at.valuesAt);
             }
         } else {
             values.point(cache, true, kvHead, key, count);
-            if (!inPlace || tiled() && cache.type != ElementType.FLOAT32) {
+            if (!inPlace) {
                 values.stage(count, p.valueDepth, scratch, at.valuesAt);
             }
         }
@@ -404,7 +404,7 @@ final class DecodeAttention implements UnitKernel {
             }
         }
         for (int r = from; r < to;) {
-            int group = careful ? 1 : RowProducts.mixed(values, to - r);
+            int group = careful ? 1 : RowProducts.mixed(to - r);
             if (group > 1 && scores.allSee(r, r + group, count)) {
                 addProducts(r, group, 0, count);
                 r += group;
@@ -471,13 +471,18 @@ final class DecodeAttention implements UnitKernel {
         if (scratch.get(FLOAT, chunk.hidesAt) != 0) {
             scratch.set(FLOAT, total.hidesAt, 1);
         }
-        RowSoftmax.factors(scratch, at.beforeAt, total.maxAt, at.factorsAt, rowVectors);
-        RowSoftmax.factors(scratch, chunk.maxAt, total.maxAt, at.chunkFactorsAt, rowVectors);
+        // One call in a loop: two are more than C2 inlines, and vectors are boxed (Exp).
+        for (int part = 0; part < 2; part++) {
+            RowSoftmax.factors(scratch, part == 0 ? at.beforeAt : chunk.maxAt, total.maxAt,
+                    part == 0 ? at.factorsAt : at.chunkFactorsAt, rowVectors);
+        }
         for (int r = 0; r < rows; r++) {
             float a = scratch.get(FLOAT, at.factorsAt + r * 4L);
             float b = scratch.get(FLOAT, at.chunkFactorsAt + r * 4L);
-            RowSoftmax.combine(scratch, total.sums(r), a, chunk.sums(r), b, 1);
-            RowSoftmax.combine(scratch, total.context(r), a, chunk.context(r), b, at.valueVectors);
+            for (int part = 0; part < 2; part++) {
+                RowSoftmax.combine(scratch, part == 0 ? total.sums(r) : total.context(r), a,
+                        part == 0 ? chunk.sums(r) : chunk.context(r), b, part == 0 ? 1 : at.valueVectors);
+            }
         }
     }
 }

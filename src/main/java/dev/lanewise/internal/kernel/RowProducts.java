@@ -1,14 +1,12 @@
 package dev.lanewise.internal.kernel;
 
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
-import static dev.lanewise.internal.kernel.Lanes.COUNT;
 
-import dev.lanewise.ElementType;
 import dev.lanewise.internal.plan.StartUp;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The two multiplies of few query rows, lanes along the rows of k and v, bfloat16 and int8 widened where they are loaded: scores are dot
+ * The two multiplies of few query rows, lanes along the rows of k and v: scores are dot
  * products, eight keys at a time whose sums across the lanes are made together; the context is a sum of weighted rows, kept in registers,
  * of four rows of weights at once if 16 accumulators and what they meet fit the registers.
  */
@@ -36,23 +34,13 @@ final class RowProducts {
     static void dot(BlockRows block, int count, int depth, MemorySegment scratch, long query, long queryRow,
             int queries, long out, long outRow) {
         for (int r = 0; r < queries; r++) {
-            dot1(block, count, depth, scratch, query + r * queryRow, out + r * outRow);
+            Float32Rows.dot1(block.segment, block.at, count, depth, scratch, query + r * queryRow, out + r * outRow);
         }
     }
 
-    private static void dot1(BlockRows block, int count, int depth, MemorySegment scratch, long query, long out) {
-        MemorySegment from = block.segment;
-        long[] at = block.at;
-        switch (block.type) {
-            case BFLOAT16 -> Bfloat16Rows.dot1(from, at, count, depth, scratch, query, out);
-            case INT8 -> Int8Rows.dot1(from, at, count, depth, scratch, query, out);
-            default -> Float32Rows.dot1(from, at, count, depth, scratch, query, out);
-        }
-    }
-
-    /** How many rows of weights {@link #mix} takes at once where all of them are for the same keys: four, of values in float32. */
-    static int mixed(BlockRows block, int rows) {
-        return MANY_REGISTERS && rows >= GROUP && block.type == ElementType.FLOAT32 ? GROUP : 1;
+    /** How many rows of weights {@link #mix} takes at once where all of them are for the same keys: four, if registers allow. */
+    static int mixed(int rows) {
+        return MANY_REGISTERS && rows >= GROUP ? GROUP : 1;
     }
 
     /**
@@ -66,11 +54,11 @@ final class RowProducts {
     static void mix(BlockRows block, int first, int end, int rows, int columns, MemorySegment scratch, long weights,
             long weightRow, long out) {
         long outRow = (long) columns * BYTES;
-        long step = (long) COUNT * block.type.bytes();
+        long step = BYTES;
         if (columns < NARROW) {
             for (int r = 0; r < rows; r++) {
                 for (int c = 0; c < columns; c++) {
-                    mix1x1(block, first, end, c * step, scratch, weights + r * weightRow,
+                    Float32Rows.mix1x1(block.segment, block.at, first, end, c * step, scratch, weights + r * weightRow,
                             out + r * outRow + (long) c * BYTES);
                 }
             }
@@ -85,44 +73,12 @@ final class RowProducts {
                 Float32Rows.mix4x4(block.segment, block.at, first, end, from * step, scratch, weights, weightRow, to,
                         outRow);
             } else if (width == WIDE) {
-                mix1x8(block, first, end, from * step, scratch, weights, to);
+                Float32Rows.mix1x8(block.segment, block.at, first, end, from * step, scratch, weights, to);
             } else {
-                mix1x4(block, first, end, from * step, scratch, weights, to);
+                Float32Rows.mix1x4(block.segment, block.at, first, end, from * step, scratch, weights, to);
             }
             c += width;
         }
     }
 
-    private static void mix1x1(BlockRows block, int first, int end, long column, MemorySegment scratch, long weights,
-            long out) {
-        MemorySegment from = block.segment;
-        long[] at = block.at;
-        switch (block.type) {
-            case BFLOAT16 -> Bfloat16Rows.mix1x1(from, at, first, end, column, scratch, weights, out);
-            case INT8 -> Int8Rows.mix1x1(from, at, first, end, column, scratch, weights, out);
-            default -> Float32Rows.mix1x1(from, at, first, end, column, scratch, weights, out);
-        }
-    }
-
-    private static void mix1x4(BlockRows block, int first, int end, long column, MemorySegment scratch, long weights,
-            long out) {
-        MemorySegment from = block.segment;
-        long[] at = block.at;
-        switch (block.type) {
-            case BFLOAT16 -> Bfloat16Rows.mix1x4(from, at, first, end, column, scratch, weights, out);
-            case INT8 -> Int8Rows.mix1x4(from, at, first, end, column, scratch, weights, out);
-            default -> Float32Rows.mix1x4(from, at, first, end, column, scratch, weights, out);
-        }
-    }
-
-    private static void mix1x8(BlockRows block, int first, int end, long column, MemorySegment scratch, long weights,
-            long out) {
-        MemorySegment from = block.segment;
-        long[] at = block.at;
-        switch (block.type) {
-            case BFLOAT16 -> Bfloat16Rows.mix1x8(from, at, first, end, column, scratch, weights, out);
-            case INT8 -> Int8Rows.mix1x8(from, at, first, end, column, scratch, weights, out);
-            default -> Float32Rows.mix1x8(from, at, first, end, column, scratch, weights, out);
-        }
-    }
 }
