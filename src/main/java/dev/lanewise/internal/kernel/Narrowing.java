@@ -18,7 +18,8 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Contiguous float32 of native memory to narrower types, a vector at a time, rounded to nearest even: the same bits as one element at a
- * time. Each method tells how many elements it did: whole vectors.
+ * time. Each method tells how many elements it did: whole vectors. No method takes a vector: C2 does not inline one that it has compiled
+ * to more than 2,500 bytes ({@code InlineSmallCode}), and boxes its arguments.
  */
 final class Narrowing {
     /** As many shorts as there are float lanes. */
@@ -47,7 +48,8 @@ final class Narrowing {
             IntVector upper = bits.lanewise(VectorOperators.LSHR, UPPER_HALF);
             IntVector rounded = bits.add(upper.and(1)).add(0x7FFF).lanewise(VectorOperators.LSHR, UPPER_HALF);
             VectorMask<Integer> nan = bits.and(MAGNITUDE).compare(VectorOperators.GT, INFINITY);
-            store(rounded.blend(upper.or(0x40), nan), memory, target + c * 2L);
+            ((ShortVector) rounded.blend(upper.or(0x40), nan).convertShape(VectorOperators.I2S, HALF, 0))
+                    .intoMemorySegment(memory, target + c * 2L, ORDER);
         }
         return c;
     }
@@ -73,7 +75,8 @@ final class Narrowing {
             IntVector half = normal.blend(small, magnitude.compare(VectorOperators.LT, 113 << 23))
                     .blend(0x7C00, magnitude.compare(VectorOperators.GE, 143 << 23))
                     .blend(quiet, magnitude.compare(VectorOperators.GT, INFINITY));
-            store(half.or(sign), memory, target + c * 2L);
+            ((ShortVector) half.or(sign).convertShape(VectorOperators.I2S, HALF, 0))
+                    .intoMemorySegment(memory, target + c * 2L, ORDER);
         }
         return c;
     }
@@ -110,9 +113,5 @@ final class Narrowing {
 
     private static IntVector load(MemorySegment source, long at) {
         return FloatVector.fromMemorySegment(F, source, at, ORDER).reinterpretAsInts();
-    }
-
-    private static void store(IntVector shorts, MemorySegment memory, long at) {
-        ((ShortVector) shorts.convertShape(VectorOperators.I2S, HALF, 0)).intoMemorySegment(memory, at, ORDER);
     }
 }
