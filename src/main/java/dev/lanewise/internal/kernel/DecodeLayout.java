@@ -38,6 +38,8 @@ final class DecodeLayout {
     long chunkFactorsAt;
     /** What one block adds to the context (4 rows × Dv). */
     long productAt;
+    /** Dot products on their way to sums (8 vectors). */
+    long partialAt;
     /** Biases or mask elements of one row (keys). */
     long biasAt;
     /** Floats of one row on their way to another order (keys). */
@@ -74,6 +76,7 @@ final class DecodeLayout {
         factorsAt = reserve(rowFloats);
         chunkFactorsAt = reserve(rowFloats);
         productAt = reserve(4L * valueVectors * COUNT);
+        partialAt = reserve((long) LaneSums.GROUP * COUNT);
         biasAt = reserve(keyFloats);
         orderAt = reserve(keyFloats);
         scalesAt = reserve(keyFloats);

@@ -23,7 +23,8 @@ final class Float32Rows {
     }
 
     /** One query row. */
-    static void dot1(MemorySegment rows, long[] at, int count, int depth, MemorySegment scratch, long query, long out) {
+    static void dot1(MemorySegment rows, long[] at, int count, int depth, MemorySegment scratch, long query,
+            long partial, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
         for (int j = 0; j < count; j += LaneSums.GROUP) {
@@ -55,7 +56,15 @@ final class Float32Rows {
                 a6 = load(from, k6 + step).fma(x, a6);
                 a7 = load(from, k7 + step).fma(x, a7);
             }
-            LaneSums.store(a0, a1, a2, a3, a4, a5, a6, a7, memory, out + j * 4L);
+            a0.intoMemorySegment(memory, partial, ORDER);
+            a1.intoMemorySegment(memory, partial + BYTES, ORDER);
+            a2.intoMemorySegment(memory, partial + 2 * BYTES, ORDER);
+            a3.intoMemorySegment(memory, partial + 3 * BYTES, ORDER);
+            a4.intoMemorySegment(memory, partial + 4 * BYTES, ORDER);
+            a5.intoMemorySegment(memory, partial + 5 * BYTES, ORDER);
+            a6.intoMemorySegment(memory, partial + 6 * BYTES, ORDER);
+            a7.intoMemorySegment(memory, partial + 7 * BYTES, ORDER);
+            LaneSums.sum(memory, partial, out + j * 4L);
         }
     }
 

@@ -2,12 +2,11 @@ package dev.lanewise.internal.kernel;
 
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
+import static dev.lanewise.internal.kernel.Lanes.F;
 import static dev.lanewise.internal.kernel.Lanes.ORDER;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorShuffle;
 
 /**
  * The sums across the lanes of eight vectors at once, by a tree that transposes as it adds: 8 additions for 8 sums. A fixed order, where
@@ -22,28 +21,48 @@ final class LaneSums {
     private LaneSums() {
     }
 
-    /** Stores the sums of eight vectors one after another. */
-    static void store(FloatVector a, FloatVector b, FloatVector c, FloatVector d, FloatVector e, FloatVector f,
-            FloatVector g, FloatVector h, MemorySegment memory, long at) {
+    /**
+     * Leaves the sums of eight vectors one after another. No part of it takes a vector: C2 would box the arguments of one that it does not
+     * inline.
+     *
+     * @param vectors the byte of the first vector in scratch
+     * @param to the byte of the first sum
+     */
+    static void sum(MemorySegment scratch, long vectors, long to) {
+        MemorySegment memory = Lanes.requireNative(scratch);
         if (COUNT == 4) {
-            four(a, b, c, d).intoMemorySegment(memory, at, ORDER);
-            four(e, f, g, h).intoMemorySegment(memory, at + BYTES, ORDER);
-        } else {
-            FloatVector low = four(pair(a, e, Transpose.XOR4, Transpose.BIT4),
-                    pair(b, f, Transpose.XOR4, Transpose.BIT4),
-                    pair(c, g, Transpose.XOR4, Transpose.BIT4), pair(d, h, Transpose.XOR4, Transpose.BIT4));
-            FloatVector sums = COUNT == 16 ? low.add(low.rearrange(Transpose.XOR8)) : low;
-            sums.intoMemorySegment(memory, at, ORDER);
+            four(memory, vectors, to);
+            four(memory, vectors + 4L * BYTES, to + BYTES);
+            return;
+        }
+        for (int i = 0; i < 4; i++) {
+            long at = vectors + (long) i * BYTES;
+            FloatVector a = FloatVector.fromMemorySegment(F, memory, at, ORDER);
+            FloatVector b = FloatVector.fromMemorySegment(F, memory, at + 4L * BYTES, ORDER);
+            a.blend(b, Transpose.BIT4)
+                    .add(b.blend(a, Transpose.BIT4).rearrange(Transpose.XOR4))
+                    .intoMemorySegment(memory, at, ORDER);
+        }
+        four(memory, vectors, to);
+        if (COUNT == 16) {
+            FloatVector low = FloatVector.fromMemorySegment(F, memory, to, ORDER);
+            low.add(low.rearrange(Transpose.XOR8)).intoMemorySegment(memory, to, ORDER);
         }
     }
 
-    private static FloatVector four(FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
-        return pair(pair(a, c, Transpose.XOR2, Transpose.BIT2), pair(b, d, Transpose.XOR2, Transpose.BIT2),
-                Transpose.XOR1, Transpose.BIT1);
-    }
-
-    /** Lanes without the bit add up those of a, lanes with it those of b. */
-    private static FloatVector pair(FloatVector a, FloatVector b, VectorShuffle<Float> xor, VectorMask<Float> bit) {
-        return a.blend(b, bit).add(b.blend(a, bit).rearrange(xor));
+    private static void four(MemorySegment memory, long vectors, long to) {
+        for (int i = 0; i < 2; i++) {
+            long at = vectors + (long) i * BYTES;
+            FloatVector a = FloatVector.fromMemorySegment(F, memory, at, ORDER);
+            FloatVector b = FloatVector.fromMemorySegment(F, memory, at + 2L * BYTES, ORDER);
+            a.blend(b, Transpose.BIT2)
+                    .add(b.blend(a, Transpose.BIT2).rearrange(Transpose.XOR2))
+                    .intoMemorySegment(memory, at, ORDER);
+        }
+        FloatVector a = FloatVector.fromMemorySegment(F, memory, vectors, ORDER);
+        FloatVector b = FloatVector.fromMemorySegment(F, memory, vectors + BYTES, ORDER);
+        a.blend(b, Transpose.BIT1)
+                .add(b.blend(a, Transpose.BIT1).rearrange(Transpose.XOR1))
+                .intoMemorySegment(memory, to, ORDER);
     }
 }

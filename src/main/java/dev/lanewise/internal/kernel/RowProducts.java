@@ -28,13 +28,15 @@ final class RowProducts {
      * @param query the byte of query 0 in scratch
      * @param queryRow bytes between queries
      * @param queries how many
+     * @param partial the byte of {@link LaneSums#GROUP} free vectors of scratch
      * @param out the byte of score (0, 0); each row has room for {@link LaneSums#WRITTEN} more
      * @param outRow bytes between rows of scores
      */
     static void dot(BlockRows block, int count, int depth, MemorySegment scratch, long query, long queryRow,
-            int queries, long out, long outRow) {
+            int queries, long partial, long out, long outRow) {
         for (int r = 0; r < queries; r++) {
-            Float32Rows.dot1(block.segment, block.at, count, depth, scratch, query + r * queryRow, out + r * outRow);
+            Float32Rows.dot1(block.segment, block.at, count, depth, scratch, query + r * queryRow, partial,
+                    out + r * outRow);
         }
     }
 

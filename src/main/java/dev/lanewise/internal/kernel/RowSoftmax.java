@@ -23,14 +23,11 @@ final class RowSoftmax {
         MemorySegment memory = Lanes.requireNative(scratch);
         FloatVector m0 = FloatVector.broadcast(F, memory.get(FLOAT, max));
         FloatVector m1 = m0;
-        int v = 0;
-        for (; v + 1 < vectors; v += 2) {
-            long at = scores + (long) v * BYTES;
-            m0 = OnlineSoftmax.larger(m0, FloatVector.fromMemorySegment(F, memory, at, ORDER));
-            m1 = OnlineSoftmax.larger(m1, FloatVector.fromMemorySegment(F, memory, at + BYTES, ORDER));
-        }
-        if (v < vectors) {
-            m0 = OnlineSoftmax.larger(m0, FloatVector.fromMemorySegment(F, memory, scores + (long) v * BYTES, ORDER));
+        for (int v = 0; v < vectors; v++) {
+            FloatVector m = OnlineSoftmax.larger(m1,
+                    FloatVector.fromMemorySegment(F, memory, scores + (long) v * BYTES, ORDER));
+            m1 = m0;
+            m0 = m;
         }
         memory.set(FLOAT, max, OnlineSoftmax.larger(m0, m1).reduceLanes(VectorOperators.MAX));
     }
