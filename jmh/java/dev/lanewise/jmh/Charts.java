@@ -33,7 +33,9 @@ final class Charts {
     private static final Color LIMIT = new Color(0xb00020);
     /** A contender has the same colour in every chart. */
     static final Map<String, Color> COLORS = Map.ofEntries(Map.entry("lanewise", new Color(0x08519c)),
-            Map.entry("lanewise-packed", new Color(0x6baed6)), Map.entry("onnx-mha", new Color(0xe6550d)),
+            Map.entry("lanewise-1", new Color(0x08519c)),
+            Map.entry("lanewise-2", new Color(0x6baed6)), Map.entry("lanewise-packed", new Color(0x6baed6)),
+            Map.entry("onnx-mha", new Color(0xe6550d)),
             Map.entry("onnx-mha-batch", new Color(0xa63603)),
             Map.entry("onnx", new Color(0xe6550d)), Map.entry("onnx-attention", new Color(0xfdae6b)),
             Map.entry("onnx-packed", new Color(0xfdae6b)), Map.entry("pytorch", new Color(0x31a354)),

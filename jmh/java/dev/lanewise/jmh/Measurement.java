@@ -41,6 +41,14 @@ record Measurement(Topic topic, String call, String contender, double[] rounds) 
         return all.stream().filter(other -> other.call.equals(call) && other.contender.equals("plain")).findFirst();
     }
 
+    /** The same call on one thread, if this is on two. */
+    Optional<Measurement> oneThread(List<Measurement> all) {
+        return all.stream()
+                .filter(_ -> contender.equals("lanewise-2"))
+                .filter(other -> other.call.equals(call) && other.contender.equals("lanewise-1"))
+                .findFirst();
+    }
+
     /** Whether the right operand was laid out beforehand. */
     boolean isPacked() {
         return contender.endsWith("-packed");

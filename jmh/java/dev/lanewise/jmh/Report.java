@@ -68,13 +68,33 @@ final class Report {
                     peer.map(best -> format("%.2f (%s)", one.rate() / best.rate(), best.contender()))
                             .or(() -> one.plain(measurements)
                                     .map(plain -> format("%.3f of plain's time", one.median() / plain.median())))
+                            .or(() -> one.oneThread(measurements)
+                                    .map(single -> format("%.2f of one thread", one.rate() / single.rate())))
                             .orElse(""));
+        }
+        if (topic == Topic.SEQUENCE_LENGTH) {
+            squares(measurements);
         }
         measurements.stream()
                 .filter(Measurement::isLanewise)
                 .map(Measurement::contender)
                 .distinct()
                 .forEach(contender -> mean(contender, measurements));
+    }
+
+    /** Time over the square of the length, to be constant, relative to the shortest. */
+    private void squares(List<Measurement> measurements) {
+        add("%n| call | Lanewise, time ÷ L², ps | of the first's |%n| --- | ---: | ---: |%n");
+        List<Measurement> own = measurements.stream().filter(Measurement::isLanewise).toList();
+        for (Measurement one : own) {
+            add("| %s | %.1f | %.3f |%n", one.call(), 1e3 * timePerSquare(one),
+                    timePerSquare(one) / timePerSquare(own.getFirst()));
+        }
+    }
+
+    private static double timePerSquare(Measurement one) {
+        double length = AttentionCall.parse(one.call(), false).keys();
+        return one.median() / (length * length);
     }
 
     private void mean(String contender, List<Measurement> measurements) {

@@ -12,8 +12,7 @@ public record MatMulBlocks(int inner, int stagedFloats) {
     private static final int LEAST_INNER = 256;
 
     /**
-     * A panel takes a quarter of the second-level cache: every four rows of a stream through it again, beside a itself and the output. One
-     * that fits the first level is not faster, since a tile does 16 multiply-adds for 4 vectors that it reads, and costs passes to add up.
+     * A panel takes a quarter of the second-level cache: every four rows of a stream through it again, beside a itself and the output.
      * What is staged of a takes as much as the second level.
      *
      * @param panelColumns columns of a panel
