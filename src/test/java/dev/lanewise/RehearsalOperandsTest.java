@@ -16,6 +16,7 @@ import net.jqwik.api.Tag;
 
 /** A rehearsal is the call itself for one batch row and head, on memory of its own. */
 @Tag("width")
+@Tag("vector")
 class RehearsalOperandsTest {
     @Provide
     Arbitrary<AttentionCase> anyCase() {
