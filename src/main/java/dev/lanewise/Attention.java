@@ -5,6 +5,7 @@ import dev.lanewise.internal.kernel.AttentionScratch;
 import dev.lanewise.internal.kernel.UnitCrew;
 import dev.lanewise.internal.kernel.ReferenceAttention;
 import dev.lanewise.internal.memory.Scratch;
+import dev.lanewise.internal.observe.Events;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.concurrent.Executor;
@@ -18,7 +19,7 @@ import java.util.concurrent.Executor;
  * the outputs may be float32, bfloat16 or float16 in any mixture; arithmetic is float32.
  *
  * <p>An operator is immutable and may be used by any number of threads at once, virtual ones too. A call allocates nothing once
- * warm, takes no lock and starts no thread; its scratch comes from a bounded pool inside the library.
+ * warm, takes no lock and starts no thread; its scratch comes from a bounded pool inside the library, or from a {@link Workspace}.
  *
  * <p>The same call gives the same bits whatever the number of threads, the batch around it and the alignment; another vector width or another
  * {@link Kernel} may give other bits. An operator that was not told which kernel to run uses the scalar one, within the same error bounds, until
@@ -96,7 +97,17 @@ public final class Attention {
      * @throws WrongThreadException if a tensor belongs to another thread
      */
     public void run(Tensor q, Tensor k, Tensor v, Tensor context) {
-        run(AttentionInputs.of(q, k, v), AttentionOutputs.of(context));
+        Scratch<AttentionScratch> scratch = AttentionScratch.POOL.acquire();
+        try {
+            PlainCall plain = PlainCall.in(scratch.state);
+            try {
+                run(plain.inputs(q, k, v), plain.outputs(context), Execution.here(), 0, scratch);
+            } finally {
+                plain.clear();
+            }
+        } finally {
+            AttentionScratch.POOL.release(scratch);
+        }
     }
 
     /**
@@ -109,16 +120,15 @@ public final class Attention {
      *         and what was wanted
      * @throws IllegalStateException if an arena is closed
      * @throws WrongThreadException if a tensor belongs to another thread
+     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted; the outputs are then partly written
+     * @throws OutOfMemoryError if there is no native memory left for scratch
      */
     public void run(AttentionInputs inputs, AttentionOutputs outputs) {
-        run(inputs, outputs, null, 1);
+        run(inputs, outputs, Execution.here());
     }
 
     /**
-     * The same on up to {@code threads} threads: the calling one, and others that the executor lends. The work is shared over batch rows, heads
-     * and blocks of queries; no more threads are asked for than the work is worth. Other threads change no bit of the outputs. The
-     * call works itself from the start and returns when nothing of it runs any more, so an executor that is slow or busy only costs speed.
-     * The {@link Kernel#SCALAR} and {@link Kernel#REFERENCE} kernels run on the calling thread alone.
+     * The same on up to {@code threads} threads: see {@link Execution#withThreads}.
      *
      * @param inputs the operands, none in memory that is confined to one thread
      * @param outputs where the results go, likewise
@@ -130,33 +140,138 @@ public final class Attention {
      * @throws WrongThreadException if there is more than one thread and a tensor is confined to one
      * @throws java.util.concurrent.RejectedExecutionException if the executor rejects a part; the outputs are then partly
      *         written
+     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted
      */
     public void run(AttentionInputs inputs, AttentionOutputs outputs, Executor executor, int threads) {
+        run(inputs, outputs, Execution.here().withThreads(executor, threads));
+    }
+
+    /**
+     * The same, carried out in a way of the caller's choice: threads, scratch, and what may end it early. Whatever exception ends a call,
+     * the operator, the library's scratch and the workspace are ready for the next one.
+     *
+     * @param inputs the operands; with more than one thread, none in memory that is confined to one
+     * @param outputs where the results go, likewise
+     * @param execution how to carry it out
+     * @throws IllegalArgumentException if shapes, types or memory do not fit each other, or the workspace is too small: the message
+     *         names the argument, what it was and what was wanted
+     * @throws IllegalStateException if an arena is closed, or the workspace is in use by another call
+     * @throws WrongThreadException if a tensor or the workspace belongs to another thread
+     * @throws java.util.concurrent.RejectedExecutionException if the executor rejects a part; the outputs are then partly
+     *         written
+     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted, or the time is up; the outputs are then
+     *         partly written
+     * @throws OutOfMemoryError if there is no native memory left for scratch
+     */
+    public void run(AttentionInputs inputs, AttentionOutputs outputs, Execution execution) {
+        run(inputs, outputs, execution, execution.end());
+    }
+
+    void run(AttentionInputs inputs, AttentionOutputs outputs, Execution execution, long end) {
         Objects.requireNonNull(inputs, "inputs");
         Objects.requireNonNull(outputs, "outputs");
-        if (threads < 1) {
-            throw new IllegalArgumentException("threads: " + threads + ", wanted at least 1");
-        }
-        if (threads > 1) {
-            Objects.requireNonNull(executor, "executor");
+        if (execution.threads > 1) {
             AttentionBinding.checkShared(inputs, outputs);
         }
-        Scratch<AttentionScratch> scratch = AttentionScratch.POOL.acquire();
+        Workspace workspace = execution.workspace;
+        Scratch<AttentionScratch> scratch = workspace == null
+                ? AttentionScratch.POOL.acquire()
+                : workspace.claim(execution.threads);
+        try {
+            run(inputs, outputs, execution, end, scratch);
+        } finally {
+            if (workspace == null) {
+                AttentionScratch.POOL.release(scratch);
+            } else {
+                workspace.busy = false;
+            }
+        }
+    }
+
+    private void run(AttentionInputs inputs, AttentionOutputs outputs, Execution execution, long end,
+            Scratch<AttentionScratch> scratch) {
         AttentionProblem problem = scratch.state.problem;
         try {
             AttentionBinding.bind(this, inputs, outputs, problem);
-            if (cold != null && cold.run(this, inputs, outputs, scratch)) {
-                return;
+            problem.cancellation.begin(execution.interruptible, execution.limited(), end);
+            if (execution.workspace != null) {
+                execution.workspace.require(bytesPerThread(scratch.state));
             }
-            switch (kernel) {
-                case VECTOR -> UnitCrew.run(scratch, executor, threads);
-                case SCALAR -> scratch.state.scalar.run();
-                case REFERENCE -> ReferenceAttention.run(problem);
+            if (execution == Execution.REHEARSAL) {
+                compute(inputs, outputs, execution, scratch);
+            } else {
+                observe(inputs, outputs, execution, scratch);
             }
         } finally {
             problem.clear();
+        }
+    }
+
+    /** Computes, and tells who wants to know. */
+    private void observe(AttentionInputs inputs, AttentionOutputs outputs, Execution execution,
+            Scratch<AttentionScratch> scratch) {
+        AttentionProblem problem = scratch.state.problem;
+        Object event = Events.beginCall();
+        boolean failed = true;
+        boolean warm = kernel == Kernel.VECTOR;
+        try {
+            warm &= compute(inputs, outputs, execution, scratch);
+            failed = false;
+        } finally {
+            scratch.tally.count(problem.resultRows(), problem.operandBytes(), kernel == Kernel.VECTOR && !warm);
+            if (Events.endCall(event)) {
+                Kernel ran = kernel == Kernel.VECTOR && !warm ? Kernel.SCALAR : kernel;
+                Events.writeCall(event, "attention", problem.shape(), ran.name(),
+                        ran == Kernel.VECTOR ? RuntimeInfo.current().vectorBits() : 0, execution.threads,
+                        problem.operandBytes(), failed);
+            }
+        }
+    }
+
+    /** Runs the kernel, or what stands in for it; false if it was that. */
+    private boolean compute(AttentionInputs inputs, AttentionOutputs outputs, Execution execution,
+            Scratch<AttentionScratch> scratch) {
+        if (cold != null && cold.run(this, inputs, outputs, scratch)) {
+            return false;
+        }
+        Workspace workspace = execution.workspace;
+        switch (kernel) {
+            case VECTOR -> UnitCrew.run(scratch, workspace == null ? null : workspace.parts, execution.executor,
+                    execution.threads);
+            case SCALAR -> scratch.state.scalar.run();
+            case REFERENCE -> ReferenceAttention.run(scratch.state.problem);
+        }
+        return true;
+    }
+
+    /**
+     * How much native scratch a call needs, for {@link Workspace#allocate}. The kernels {@link Kernel#SCALAR} and
+     * {@link Kernel#REFERENCE} need none. Checks the arguments as a call would, and writes nothing.
+     *
+     * @param inputs the operands of the call
+     * @param outputs its outputs
+     * @param threads how many threads it may use; at least 1
+     * @return the bytes for all threads together
+     * @throws IllegalArgumentException if shapes, types or memory do not fit each other
+     * @throws IllegalStateException if an arena is closed
+     * @throws WrongThreadException if a tensor belongs to another thread
+     */
+    public long workspaceBytes(AttentionInputs inputs, AttentionOutputs outputs, int threads) {
+        if (threads < 1) {
+            throw new IllegalArgumentException("threads: " + threads + ", wanted at least 1");
+        }
+        Scratch<AttentionScratch> scratch = AttentionScratch.POOL.acquire();
+        try {
+            AttentionBinding.bind(this, inputs, outputs, scratch.state.problem);
+            return Math.multiplyExact(bytesPerThread(scratch.state), threads);
+        } finally {
+            scratch.state.problem.clear();
             AttentionScratch.POOL.release(scratch);
         }
+    }
+
+    private long bytesPerThread(AttentionScratch state) {
+        return kernel == Kernel.VECTOR ? state.vectorBytes() : 0;
     }
 
     /** The options of an {@link Attention}, by name. Not thread-safe; may be used for more than one operator. */

@@ -8,6 +8,7 @@ final class AttentionBinding {
     }
 
     static void bind(Attention attention, AttentionInputs in, AttentionOutputs out, AttentionProblem problem) {
+        problem.begin();
         if (in.sequences != null) {
             CacheBinding.bind(in, out, problem);
         } else {

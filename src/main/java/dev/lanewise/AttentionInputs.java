@@ -12,10 +12,11 @@ import java.util.Objects;
  * mask, the causal rule, the window, the lengths and the packed sequences all let it.
  */
 public final class AttentionInputs {
-    final Tensor q;
+    /** Not final, as k and v, for {@link PlainCall} alone, whose one instance no other thread sees. */
+    Tensor q;
     /** Absent, as v is, where a cache has the keys and values. */
-    final Tensor k;
-    final Tensor v;
+    Tensor k;
+    Tensor v;
     /** One for each batch row, or null. */
     final KvCache.Sequence[] sequences;
     /** The layer of the sequences. */

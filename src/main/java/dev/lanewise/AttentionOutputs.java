@@ -8,7 +8,8 @@ import java.util.Objects;
  * shape without broadcast axes, and memory that overlaps no other operand; the context alone may be the very view that q is.
  */
 public final class AttentionOutputs {
-    final Tensor context;
+    /** Not final for {@link PlainCall} alone. */
+    Tensor context;
     final Tensor scores;
     final ScoreStage scoreStage;
     final Tensor weights;

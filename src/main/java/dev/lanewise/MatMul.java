@@ -4,6 +4,7 @@ import dev.lanewise.internal.kernel.MatMulProblem;
 import dev.lanewise.internal.kernel.ScalarMatMul;
 import dev.lanewise.internal.kernel.VectorMatMul;
 import dev.lanewise.internal.memory.Scratch;
+import dev.lanewise.internal.observe.Events;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -85,25 +86,90 @@ public final class MatMul {
         Scratch<MatMulProblem> scratch = MatMulProblem.POOL.acquire();
         MatMulProblem problem = scratch.state;
         try {
+            problem.begin();
             problem.a.set(a, false);
             if (packed == null) {
                 problem.b.set(b, false);
             }
-            problem.packed = packed;
-            if (bias != null) {
-                problem.bias.setVector(bias);
-            }
+            bind(problem, packed, k, n, bias);
             problem.out.set(out, false);
             problem.m = (int) a.size(0);
-            problem.k = k;
-            problem.n = n;
-            if (RuntimeInfo.current().kernel() == Kernel.VECTOR) {
+            compute(scratch);
+        } finally {
+            end(scratch);
+        }
+    }
+
+    private static void bind(MatMulProblem problem, MemorySegment packed, int k, int n, Tensor bias) {
+        problem.packed = packed;
+        if (bias != null) {
+            problem.bias.setVector(bias);
+        }
+        problem.k = k;
+        problem.n = n;
+    }
+
+    /**
+     * x·b + bias for the rows of a layer, (B, L, K) or (L, K), without views: all rows at once where they follow each other evenly, else
+     * batch row by batch row. The operands have been checked.
+     */
+    static void project(Tensor x, PackedMatrix b, Tensor bias, Tensor y, Execution execution, long end) {
+        int rank = x.rank();
+        long batch = rank == 3 ? x.size(0) : 1;
+        long rows = x.size(rank - 2);
+        boolean whole = even(x) && even(y) && batch * rows <= Integer.MAX_VALUE;
+        Scratch<MatMulProblem> scratch = MatMulProblem.POOL.acquire();
+        MatMulProblem problem = scratch.state;
+        try {
+            problem.begin();
+            problem.cancellation.begin(execution.interruptible, execution.limited(), end);
+            problem.a.set(x, true);
+            problem.out.set(y, true);
+            bind(problem, b.packed, b.rows, b.columns, bias);
+            problem.m = (int) (whole ? batch * rows : rows);
+            if (whole && rows == 1) {
+                problem.a.rowStride = problem.a.batchStride;
+                problem.out.rowStride = problem.out.batchStride;
+            }
+            for (long done = 0; done < (whole ? Math.min(batch, 1) : batch); done++) {
+                compute(scratch);
+                problem.a.base += problem.a.batchStride;
+                problem.out.base += problem.out.batchStride;
+            }
+        } finally {
+            end(scratch);
+        }
+    }
+
+    private static boolean even(Tensor t) {
+        return t.rank() == 2 || t.size(0) == 1 || t.stride(0) == t.size(1) * t.stride(1);
+    }
+
+    private static void compute(Scratch<MatMulProblem> scratch) {
+        MatMulProblem problem = scratch.state;
+        RuntimeInfo info = RuntimeInfo.current();
+        scratch.tally.count(problem.m, problem.operandBytes(), false);
+        Object event = Events.beginCall();
+        boolean failed = true;
+        try {
+            if (info.kernel() == Kernel.VECTOR) {
                 VectorMatMul.run(problem, scratch);
             } else {
                 ScalarMatMul.run(problem);
             }
+            failed = false;
         } finally {
-            problem.clear();
+            if (Events.endCall(event)) {
+                Events.writeCall(event, "multiply", "M " + problem.m + ", K " + problem.k + ", N " + problem.n,
+                        info.kernel().name(), info.vectorBits(), 1, problem.operandBytes(), failed);
+            }
+        }
+    }
+
+    static void end(Scratch<MatMulProblem> scratch) {
+        try {
+            scratch.state.clear();
+        } finally {
             MatMulProblem.POOL.release(scratch);
         }
     }

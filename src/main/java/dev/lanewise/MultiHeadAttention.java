@@ -2,7 +2,6 @@ package dev.lanewise;
 
 import dev.lanewise.internal.memory.Scratch;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.Objects;
 import java.util.function.UnaryOperator;
 
@@ -15,8 +14,6 @@ import java.util.function.UnaryOperator;
  * scratch, four projections in all, from a bounded pool.
  */
 public final class MultiHeadAttention {
-    private static final Scratch.Pool<Object> POOL = new Scratch.Pool<>(Object::new);
-
     private final Attention attention;
     private final RotaryEmbedding rotary;
     private final int heads;
@@ -83,7 +80,7 @@ public final class MultiHeadAttention {
      * @throws WrongThreadException if a tensor belongs to another thread
      */
     public void run(Tensor x, Tensor out) {
-        run(x, x, UnaryOperator.identity(), UnaryOperator.identity(), out);
+        run(x, x, UnaryOperator.identity(), UnaryOperator.identity(), out, Execution.here());
     }
 
     /**
@@ -97,10 +94,65 @@ public final class MultiHeadAttention {
      * @throws IllegalArgumentException if shapes, types or memory do not fit each other; the message names the argument
      * @throws IllegalStateException if an arena is closed
      * @throws WrongThreadException if a tensor belongs to another thread
+     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted; the outputs are then partly written
+     * @throws OutOfMemoryError if there is no native memory left for scratch
      */
     public void run(Tensor x, Tensor source, UnaryOperator<AttentionInputs> inputs,
             UnaryOperator<AttentionOutputs> outputs,
             Tensor out) {
+        run(x, source, inputs, outputs, out, Execution.here());
+    }
+
+    /**
+     * The same, carried out in a way of the caller's choice. The attention alone runs on other threads too; a limit or deadline is for
+     * the whole.
+     *
+     * @param x what is projected to queries, (B, Lq, E) or (Lq, E)
+     * @param source what is projected to keys and values, (B, Lk, Esource) or (Lk, Esource): x itself for self-attention
+     * @param inputs adds masks, lengths and biases to the operands of rank 4, which hold nothing yet and are the layer's own: they must not be kept
+     * @param outputs adds outputs of rank 4, for instance {@code o -> o.withWeights(weights)}
+     * @param out (B, Lq, Eout) or (Lq, Eout), overlapping no other operand
+     * @param execution how to carry it out; without a workspace, for a layer needs more scratch than the attention in it
+     * @throws IllegalArgumentException if shapes, types or memory do not fit each other, or there is a workspace; the message names the
+     *         argument
+     * @throws IllegalStateException if an arena is closed
+     * @throws WrongThreadException if a tensor belongs to another thread
+     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted, or the time is up; the outputs are then
+     *         partly written
+     * @throws java.util.concurrent.RejectedExecutionException if the executor rejects a part; the outputs are then partly written
+     * @throws OutOfMemoryError if there is no native memory left for scratch
+     */
+    public void run(Tensor x, Tensor source, UnaryOperator<AttentionInputs> inputs,
+            UnaryOperator<AttentionOutputs> outputs, Tensor out, Execution execution) {
+        if (execution.workspace != null) {
+            throw new IllegalArgumentException("execution: has a workspace, wanted none for a layer");
+        }
+        long end = execution.end();
+        check(x, source, out);
+        Scratch<MultiHeadRoom> scratch = MultiHeadRoom.POOL.acquireShared();
+        try {
+            MultiHeadRoom room = scratch.state;
+            int rank = x.rank();
+            room.fit(scratch, rank == 3 ? x.size(0) : 1, x.size(rank - 2), source.size(rank - 2), heads, kvHeads,
+                    query.columns() / heads, value.columns() / kvHeads);
+            AttentionInputs operands = inputs.apply(room.inputs());
+            AttentionOutputs results = outputs.apply(room.outputs());
+            checkApart(operands, results, x, source, out);
+            query.apply(x, room.q.rows, execution, end);
+            key.apply(source, room.k.rows, execution, end);
+            value.apply(source, room.v.rows, execution, end);
+            if (rotary != null) {
+                rotary.apply(room.q.heads, 0, room.q.heads);
+                rotary.apply(room.k.heads, 0, room.k.heads);
+            }
+            attention.run(operands, results, execution, end);
+            output.apply(room.context.rows, out, execution, end);
+        } finally {
+            MultiHeadRoom.POOL.release(scratch);
+        }
+    }
+
+    private void check(Tensor x, Tensor source, Tensor out) {
         checkRows("x", x, query.rows());
         checkRows("source", source, key.rows());
         checkRows("out", out, output.columns());
@@ -115,26 +167,6 @@ public final class MultiHeadAttention {
         TensorChecks.writable("out", out);
         TensorChecks.apart("out", out, "x", x);
         TensorChecks.apart("out", out, "source", source);
-        Scratch<Object> scratch = POOL.acquire();
-        try {
-            Room room = new Room(scratch, batched(x), batched(source), this);
-            Tensor q = heads(room.q, heads);
-            Tensor k = heads(room.k, kvHeads);
-            AttentionInputs operands = inputs.apply(AttentionInputs.of(q, k, heads(room.v, kvHeads)));
-            AttentionOutputs results = outputs.apply(AttentionOutputs.of(heads(room.context, heads)));
-            checkApart(operands, results, x, source, out);
-            query.apply(batched(x), room.q);
-            key.apply(batched(source), room.k);
-            value.apply(batched(source), room.v);
-            if (rotary != null) {
-                rotary.apply(q, 0, q);
-                rotary.apply(k, 0, k);
-            }
-            attention.run(operands, results);
-            output.apply(room.context, batched(out));
-        } finally {
-            POOL.release(scratch);
-        }
     }
 
     private static void checkRows(String name, Tensor tensor, long features) {
@@ -158,51 +190,14 @@ public final class MultiHeadAttention {
         TensorChecks.apart("out", out, "pastLengths", in.pastLengths);
         TensorChecks.apart("out", out, "keyLengths", in.keyLengths);
         TensorChecks.apart("out", out, "keyStarts", in.keyStarts);
-        for (Tensor operand : new Tensor[]{x, source}) {
-            TensorChecks.apart("scores", results.scores, "x or source", operand);
-            TensorChecks.apart("weights", results.weights, "x or source", operand);
-            TensorChecks.apart("logSumExp", results.logSumExp, "x or source", operand);
-        }
+        checkApart(results, "x", x);
+        checkApart(results, "source", source);
     }
 
-    /** (L, E) as (1, L, E). */
-    private static Tensor batched(Tensor tensor) {
-        return tensor.rank() == 2 ? tensor.unsqueeze(0) : tensor;
-    }
-
-    /** (B, L, H·D) as (B, H, L, D). */
-    private static Tensor heads(Tensor joined, int heads) {
-        return joined.split(2, heads).transpose(1, 2);
-    }
-
-    /** The projections and the joined context of one call, side by side in scratch. */
-    private static final class Room {
-        final Tensor q;
-        final Tensor k;
-        final Tensor v;
-        final Tensor context;
-        private final MemorySegment memory;
-        private long used;
-
-        Room(Scratch<?> scratch, Tensor x, Tensor source, MultiHeadAttention layer) {
-            long queries = Math.multiplyExact(x.size(0), x.size(1));
-            long keys = Math.multiplyExact(source.size(0), source.size(1));
-            long floats = Math.addExact(Math.multiplyExact(queries, layer.query.columns() + layer.output.rows()),
-                    Math.multiplyExact(keys, layer.key.columns() + layer.value.columns()));
-            memory = scratch.memory(Math.multiplyExact(floats, Float.BYTES));
-            q = next(x, layer.query.columns());
-            k = next(source, layer.key.columns());
-            v = next(source, layer.value.columns());
-            context = next(x, layer.output.rows());
-        }
-
-        private Tensor next(Tensor rows, long columns) {
-            long[] shape = {rows.size(0), rows.size(1), columns};
-            Tensor tensor = Tensor.of(memory, ElementType.FLOAT32, used, shape,
-                    new long[]{shape[1] * columns, columns, 1});
-            used += shape[0] * shape[1] * columns * Float.BYTES;
-            return tensor;
-        }
+    private static void checkApart(AttentionOutputs results, String name, Tensor operand) {
+        TensorChecks.apart("scores", results.scores, name, operand);
+        TensorChecks.apart("weights", results.weights, name, operand);
+        TensorChecks.apart("logSumExp", results.logSumExp, name, operand);
     }
 
     /** y = x·W + b; the bias may be absent. Before {@link #packed} the weight is a view of the caller's. */
@@ -227,24 +222,8 @@ public final class MultiHeadAttention {
             return matrix.columns();
         }
 
-        /** All rows at once where they follow each other evenly, else batch row by batch row. */
-        void apply(Tensor x, Tensor y) {
-            if (even(x) && even(y)) {
-                MatMul.multiply(flat(x), matrix, bias, flat(y));
-            } else {
-                for (long b = 0; b < x.size(0); b++) {
-                    MatMul.multiply(x.select(0, b), matrix, bias, y.select(0, b));
-                }
-            }
-        }
-
-        private static boolean even(Tensor t) {
-            return t.size(0) == 1 || t.stride(0) == t.size(1) * t.stride(1);
-        }
-
-        private static Tensor flat(Tensor t) {
-            return Tensor.of(t.segment(), t.type(), t.byteOffset(), new long[]{t.size(0) * t.size(1), t.size(2)},
-                    new long[]{t.stride(1), t.stride(2)});
+        void apply(Tensor x, Tensor y, Execution execution, long end) {
+            MatMul.project(x, matrix, bias, y, execution, end);
         }
     }
 

@@ -48,8 +48,8 @@ public record PartialAttention(Tensor context, Tensor logSumExp) {
      * @throws WrongThreadException if a tensor belongs to another thread
      */
     public void merge(PartialAttention other, PartialAttention out) {
-        check("this", this, out);
-        check("other", other, out);
+        check("this.context", "this.logSumExp", this, out);
+        check("other.context", "other.logSumExp", other, out);
         TensorChecks.writable("out.context", out.context);
         TensorChecks.writable("out.logSumExp", out.logSumExp);
         TensorChecks.apart("out.logSumExp", out.logSumExp, "out.context", out.context);
@@ -57,21 +57,21 @@ public record PartialAttention(Tensor context, Tensor logSumExp) {
                 other.logSumExp.byteOffset(), out.context.byteOffset(), out.logSumExp.byteOffset());
     }
 
-    private static void check(String name, PartialAttention part, PartialAttention out) {
-        TensorChecks.readable(name + ".context", part.context);
-        TensorChecks.readable(name + ".logSumExp", part.logSumExp);
+    private static void check(String contextName, String sumName, PartialAttention part, PartialAttention out) {
+        TensorChecks.readable(contextName, part.context);
+        TensorChecks.readable(sumName, part.logSumExp);
         TensorChecks.rank("out.context", out.context, part.context.rank());
         for (int axis = 0; axis < part.context.rank(); axis++) {
-            TensorChecks.sameSize("out.context", out.context, axis, name + ".context", part.context, axis);
+            TensorChecks.sameSize("out.context", out.context, axis, contextName, part.context, axis);
         }
         if (!Overlap.same(part.context, out.context)) {
-            TensorChecks.apart("out.context", out.context, name + ".context", part.context);
+            TensorChecks.apart("out.context", out.context, contextName, part.context);
         }
         if (!Overlap.same(part.logSumExp, out.logSumExp)) {
-            TensorChecks.apart("out.logSumExp", out.logSumExp, name + ".logSumExp", part.logSumExp);
+            TensorChecks.apart("out.logSumExp", out.logSumExp, sumName, part.logSumExp);
         }
-        TensorChecks.apart("out.context", out.context, name + ".logSumExp", part.logSumExp);
-        TensorChecks.apart("out.logSumExp", out.logSumExp, name + ".context", part.context);
+        TensorChecks.apart("out.context", out.context, sumName, part.logSumExp);
+        TensorChecks.apart("out.logSumExp", out.logSumExp, contextName, part.context);
     }
 
     /** Walks the outer axes; the positions are those of the first element at hand, in bytes. */

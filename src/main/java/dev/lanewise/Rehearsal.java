@@ -59,7 +59,7 @@ final class Rehearsal {
     boolean advance() {
         long start = System.nanoTime();
         if (whole) {
-            operator.run(inputs, outputs);
+            operator.run(inputs, outputs, Execution.REHEARSAL);
         } else {
             part();
         }

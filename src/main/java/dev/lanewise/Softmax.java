@@ -6,6 +6,7 @@ import dev.lanewise.internal.kernel.VectorSoftmax;
 import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Overlap;
 import dev.lanewise.internal.memory.Scratch;
+import dev.lanewise.internal.observe.Events;
 
 /**
  * The softmax of rows: exp(x − max) over its sum. Arithmetic is float32. Safe to call from any number of threads.
@@ -37,21 +38,37 @@ public final class Softmax {
         }
         Scratch<MatMulProblem> scratch = MatMulProblem.POOL.acquire();
         try {
-            Operand from = scratch.state.a;
-            Operand to = scratch.state.out;
-            from.set(in, false);
-            to.set(out, false);
-            int columns = (int) in.size(1);
-            if (RuntimeInfo.current().kernel() == Kernel.VECTOR && columns > 0) {
-                VectorSoftmax.run(from, to, Math.toIntExact(in.size(0)), columns, scratch);
+            scratch.state.begin();
+            scratch.state.a.set(in, false);
+            scratch.state.out.set(out, false);
+            compute(scratch, (int) in.size(0), (int) in.size(1));
+        } finally {
+            MatMul.end(scratch);
+        }
+    }
+
+    private static void compute(Scratch<MatMulProblem> scratch, int rows, int columns) {
+        Operand from = scratch.state.a;
+        Operand to = scratch.state.out;
+        RuntimeInfo info = RuntimeInfo.current();
+        long bytes = (long) rows * columns * (from.type.bytes() + to.type.bytes());
+        scratch.tally.count(rows, bytes, false);
+        Object event = Events.beginCall();
+        boolean failed = true;
+        try {
+            if (info.kernel() == Kernel.VECTOR && columns > 0) {
+                VectorSoftmax.run(from, to, rows, columns, scratch);
             } else {
-                for (int row = 0; row < in.size(0); row++) {
+                for (int row = 0; row < rows; row++) {
                     ScalarSoftmax.run(from, to, from.at(0, 0, row), to.at(0, 0, row), columns);
                 }
             }
+            failed = false;
         } finally {
-            scratch.state.clear();
-            MatMulProblem.POOL.release(scratch);
+            if (Events.endCall(event)) {
+                Events.writeCall(event, "softmax", rows + " x " + columns, info.kernel().name(), info.vectorBits(), 1,
+                        bytes, failed);
+            }
         }
     }
 }

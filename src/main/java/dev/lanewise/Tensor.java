@@ -134,6 +134,11 @@ public final class Tensor {
         return checkedView(segment, type, byteOffset, sizes, strides.clone());
     }
 
+    /** A view that shares its arrays, for scratch whose views are used again with other numbers; nothing is checked. */
+    static Tensor over(MemorySegment segment, ElementType type, long offset, long[] shape, long[] strides) {
+        return new Tensor(segment, type, offset, shape, strides);
+    }
+
     private static Tensor checkedView(MemorySegment segment, ElementType type, long offset, long[] shape,
             long[] strides) {
         Objects.requireNonNull(segment, "segment");

@@ -3,6 +3,7 @@ package dev.lanewise;
 import dev.lanewise.internal.kernel.AttentionProblem;
 import dev.lanewise.internal.kernel.AttentionScratch;
 import dev.lanewise.internal.memory.Scratch;
+import dev.lanewise.internal.observe.Events;
 import dev.lanewise.internal.plan.VectorPaths;
 import java.time.Duration;
 import java.util.Objects;
@@ -80,6 +81,7 @@ public final class WarmUp {
         if (nothingToDo != null) {
             return new Report(true, nothingToDo, Duration.ZERO, 0, Duration.ZERO, Duration.ZERO);
         }
+        Object event = Events.beginWarmUp();
         long start = System.nanoTime();
         Rehearsal rehearsal = new Rehearsal(attention, inputs, outputs, paths);
         for (;;) {
@@ -87,7 +89,11 @@ public final class WarmUp {
             Duration took = Duration.ofNanos(System.nanoTime() - start);
             boolean interrupted = Thread.currentThread().isInterrupted();
             if (settled || interrupted || took.compareTo(limit) >= 0) {
-                return rehearsal.report(took, interrupted ? "interrupted" : "the limit of " + limit + " passed");
+                Report report = rehearsal.report(took,
+                        interrupted ? "interrupted" : "the limit of " + limit + " passed");
+                Events.writeWarmUp(event, "q " + inputs.q, limit.toNanos(), report.runs(), report.settled(),
+                        report.first().toNanos(), report.steady().toNanos());
+                return report;
             }
             LockSupport.parkNanos(this, rehearsal.pause());
         }

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.sun.management.ThreadMXBean;
 import java.lang.foreign.Arena;
 import java.lang.management.ManagementFactory;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
@@ -29,6 +30,7 @@ class AllocationTest {
     /** One block of keys and a rest. */
     private static final int KEYS = 131;
     private static final int DEPTH = 20;
+    private static final int FEATURES = 48;
 
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     private static Arena arena;
@@ -91,7 +93,64 @@ class AllocationTest {
         calls.put("every output", () -> causal.run(masked, all));
         calls.put("strided views", () -> attention.run(strided, turned));
         calls.put("scalar kernel", () -> scalar.run(masked, all));
+        calls.put("four tensors", () -> attention.run(q, k, v, context));
+        Execution own = Execution.here()
+                .withTimeLimit(Duration.ofMinutes(1))
+                .withWorkspace(Workspace.allocate(arena, causal.workspaceBytes(masked, all, 1), 1));
+        calls.put("workspace and time limit", () -> causal.run(masked, all, own));
+        calls.put("every option",
+                everyOption(plain.withMask(masked.mask).withPositionBias(random(random, HEADS, 2 * KEYS + 1)), all));
+        putOthers(random, calls);
         return calls;
+    }
+
+    private static Runnable everyOption(AttentionInputs inputs, AttentionOutputs outputs) {
+        Attention operator = Attention.builder()
+                .scale(0.3)
+                .softcap(20)
+                .alibiSlopes(0.5f)
+                .sinks(1f)
+                .window(40, 9)
+                .causal(PositionOffset.pastLengths())
+                .build();
+        AttentionInputs lengths = inputs.withPastLengths(Tensor.ofInts(arena, 60))
+                .withKeyLengths(Tensor.ofInts(arena, KEYS - 2))
+                .withKeyStarts(Tensor.ofInts(arena, 3))
+                .withKeyRange(1, KEYS);
+        return () -> operator.run(lengths, outputs);
+    }
+
+    /** Everything else that a service may call for every request. */
+    private static void putOthers(Random random, Map<String, Runnable> calls) {
+        Tensor x = random(random, 2, QUERIES, FEATURES);
+        Tensor single = random(random, 5, FEATURES);
+        Tensor y = Tensor.allocate(arena, ElementType.FLOAT32, 2, QUERIES, FEATURES);
+        Tensor singleY = Tensor.allocate(arena, ElementType.FLOAT32, 5, FEATURES);
+        Tensor weight = random(random, FEATURES, FEATURES);
+        Tensor bias = random(random, FEATURES);
+        PackedMatrix packed = PackedMatrix.of(arena, weight);
+        calls.put("multiply", () -> MatMul.multiply(single, weight, bias, singleY));
+        calls.put("packed multiply", () -> MatMul.multiply(single, packed, bias, singleY));
+        calls.put("softmax", () -> Softmax.rows(single, singleY));
+        RotaryEmbedding rotary = RotaryEmbedding.of(8, RotaryEmbedding.Pairing.HALF_SPLIT, 10000, QUERIES);
+        calls.put("rotary", () -> rotary.apply(x, 0, y));
+        PartialAttention part = new PartialAttention(x, random(random, 2, QUERIES, 1));
+        PartialAttention out = new PartialAttention(y,
+                Tensor.allocate(arena, ElementType.FLOAT32, 2, QUERIES, 1));
+        calls.put("merge", () -> part.merge(part, out));
+        MultiHeadAttention layer = MultiHeadAttention.builder(4, 2)
+                .query(weight, bias)
+                .key(random(random, FEATURES, FEATURES / 2), null)
+                .value(random(random, FEATURES, FEATURES / 2), null)
+                .output(weight, bias)
+                .rotary(rotary)
+                .build(arena);
+        Tensor turned = random(random, QUERIES, 2, FEATURES).transpose(0, 1);
+        calls.put("layer, of two lengths in turn", () -> {
+            layer.run(x, y);
+            layer.run(single, singleY);
+            layer.run(turned, y);
+        });
     }
 
     private static Tensor random(Random random, long... shape) {

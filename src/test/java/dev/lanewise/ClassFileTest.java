@@ -135,7 +135,7 @@ class ClassFileTest {
     }
 
     @Test
-    void thePublicInterfaceIsAboutADozenTypesAndShowsNothingInternal() {
+    void thePublicInterfaceIsSmallAndShowsNothingInternal() {
         Set<String> types = new TreeSet<>();
         List<String> leaks = new ArrayList<>();
         for (ClassModel type : classes) {
@@ -159,7 +159,7 @@ class ClassFileTest {
             }
         }
         assertEquals(List.of(), leaks);
-        assertTrue(types.size() >= 8 && types.size() <= 20, types::toString);
+        assertTrue(types.size() >= 8 && types.size() <= 23, types::toString);
     }
 
     private static boolean isApi(Set<AccessFlag> flags) {

@@ -179,7 +179,7 @@ class MultiHeadArgumentsTest {
         assertRefused("out: " + out + " overlaps mask: " + mask + ", wanted memory of its own",
                 () -> layer.run(x, x, in -> in.withMask(mask), o -> o, out));
         Tensor scores = Tensor.of(x.segment(), ElementType.FLOAT32, 1, 1, 3, 3);
-        assertRefused("scores: " + scores + " overlaps x or source: " + x + ", wanted memory of its own",
+        assertRefused("scores: " + scores + " overlaps x: " + x + ", wanted memory of its own",
                 () -> layer.run(x, x, in -> in, o -> o.withScores(scores, ScoreStage.RAW), out));
     }
 }

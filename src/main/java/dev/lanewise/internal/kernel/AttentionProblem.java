@@ -89,8 +89,21 @@ public final class AttentionProblem {
     /** The same for the key rows. */
     public final IntColumn keyRowStarts = new IntColumn();
 
+    /** What may end the call early. */
+    public final Cancellation cancellation = new Cancellation();
+
     /** The batch row at hand. */
     public final RowBounds bounds = new RowBounds();
+
+    private boolean dirty;
+
+    /** Begins a call. A stack overflow may have kept the one before from clearing up. */
+    public void begin() {
+        if (dirty) {
+            clear();
+        }
+        dirty = true;
+    }
 
     /** Drops every reference to the caller's memory. */
     public void clear() {
@@ -114,6 +127,36 @@ public final class AttentionProblem {
         keyRowStarts.clear();
         slopes = null;
         sinks = null;
+        cancellation.clear();
+        dirty = false;
+    }
+
+    /** Rows of the context, over all batch rows and heads. */
+    public long resultRows() {
+        return (queryStarts.present() ? 1L : batch) * heads * queries;
+    }
+
+    /** Bytes of the operands, each element once. */
+    public long operandBytes() {
+        long rows = resultRows();
+        long cachedBytes = 0;
+        for (int row = 0; fromCache && row < batch; row++) {
+            cachedBytes += (long) cached[row].length * (heads / group) * (depth + valueDepth)
+                    * cached[row].type.bytes();
+        }
+        long keyRows = (queryStarts.present() ? 1L : batch) * (heads / group) * keys;
+        return rows * (depth * bytes(q) + valueDepth * bytes(context) + keys * (bytes(scores) + bytes(weights))
+                + bytes(logSumExp)) + cachedBytes + keyRows * (depth * bytes(k) + valueDepth * bytes(v));
+    }
+
+    private static long bytes(Operand operand) {
+        return operand.present() ? operand.type.bytes() : 0;
+    }
+
+    /** The sizes, for people. */
+    public String shape() {
+        return "B " + batch + ", H " + heads + "/" + heads / group + ", Lq " + queries + ", Lk " + keys + ", D " + depth
+                + (valueDepth == depth ? "" : ", Dv " + valueDepth);
     }
 
     /** Makes the keys and values those of a cache, one {@link CachedRows} a batch row. */

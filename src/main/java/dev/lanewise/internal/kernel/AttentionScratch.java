@@ -1,17 +1,20 @@
 package dev.lanewise.internal.kernel;
 
 import dev.lanewise.internal.memory.Scratch;
+import dev.lanewise.internal.memory.ScratchPool;
 import dev.lanewise.internal.plan.KernelChoice;
 
 /** What one call keeps besides native memory: the flattened problem, and the small state of each kernel. */
 public final class AttentionScratch {
     /** Every operator of this JVM draws from one pool. */
-    public static final Scratch.Pool<AttentionScratch> POOL = new Scratch.Pool<>(AttentionScratch::new);
+    public static final ScratchPool<AttentionScratch> POOL = new ScratchPool<>(AttentionScratch::new);
 
     /** The call. */
     public final AttentionProblem problem = new AttentionProblem();
     /** The fallback, with its state. */
     public final ScalarAttention scalar = new ScalarAttention(problem);
+    /** What the API keeps from call to call, or null. */
+    public Object attachment;
     /** What the chunks of a call leave to be merged. */
     final ChunkParts parts = new ChunkParts();
     private VectorAttention panels;
@@ -25,6 +28,11 @@ public final class AttentionScratch {
         }
         panels = panels == null ? new VectorAttention() : panels;
         return panels;
+    }
+
+    /** How much scratch a thread needs for the problem on the vector kernel. */
+    public long vectorBytes() {
+        return vectorKernel(problem).scratchBytes(problem);
     }
 
     /**

@@ -76,6 +76,12 @@ final class DecodeAttention implements UnitKernel {
         return (problem.queries * problem.group + DecodeLayout.ROWS - 1) / DecodeLayout.ROWS;
     }
 
+    @Override
+    public long scratchBytes(AttentionProblem problem) {
+        layOut(problem);
+        return at.bytes;
+    }
+
     private void layOut(AttentionProblem problem) {
         int most = Math.min(DecodeLayout.ROWS, problem.queries * problem.group);
         at.set(problem, most, blockKeys(problem, most));
@@ -204,6 +210,7 @@ final class DecodeAttention implements UnitKernel {
         outputs.store();
         if (p.scores.present() || p.weights.present()) {
             for (int key = 0; key < p.keys; key += at.keys) {
+                p.cancellation.check();
                 int count = Math.min(at.keys, p.keys - key);
                 dot(key, count, 0, rows);
                 if (KeyStreams.used(rows, count)) {
@@ -264,6 +271,7 @@ final class DecodeAttention implements UnitKernel {
 
     private void chunk(int from, int to) {
         for (int key = from; key < to; key += at.keys) {
+            p.cancellation.check();
             block(key, Math.min(at.keys, to - key));
         }
     }

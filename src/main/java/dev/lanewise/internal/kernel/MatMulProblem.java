@@ -1,13 +1,13 @@
 package dev.lanewise.internal.kernel;
 
 import dev.lanewise.internal.memory.Operand;
-import dev.lanewise.internal.memory.Scratch;
+import dev.lanewise.internal.memory.ScratchPool;
 import java.lang.foreign.MemorySegment;
 
 /** One matrix multiply, checked and flattened: out (m, n) = a (m, k) · b (k, n) + bias (n). Reused from call to call. */
 public final class MatMulProblem {
     /** Every multiply of this JVM draws from one pool. */
-    public static final Scratch.Pool<MatMulProblem> POOL = new Scratch.Pool<>(MatMulProblem::new);
+    public static final ScratchPool<MatMulProblem> POOL = new ScratchPool<>(MatMulProblem::new);
 
     /** Left operand. */
     public final Operand a = new Operand();
@@ -39,6 +39,25 @@ public final class MatMulProblem {
     /** Rows of a. */
     long rowsAt;
 
+    /** What may end the call early. */
+    public final Cancellation cancellation = new Cancellation();
+
+    /** Bytes of the operands, each element once. */
+    public long operandBytes() {
+        int right = packed == null ? b.type.bytes() : Float.BYTES;
+        return (long) m * k * a.type.bytes() + (long) k * n * right + (long) m * n * out.type.bytes();
+    }
+
+    private boolean dirty;
+
+    /** Begins a call. A stack overflow may have kept the one before from clearing up. */
+    public void begin() {
+        if (dirty) {
+            clear();
+        }
+        dirty = true;
+    }
+
     /** Drops every reference to the caller's memory. */
     public void clear() {
         a.clear();
@@ -47,5 +66,7 @@ public final class MatMulProblem {
         out.clear();
         packed = null;
         scratch = null;
+        cancellation.clear();
+        dirty = false;
     }
 }

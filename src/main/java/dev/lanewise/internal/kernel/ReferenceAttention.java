@@ -21,6 +21,7 @@ public final class ReferenceAttention {
             bounds.resolve(p, b);
             for (int h = 0; h < p.heads; h++) {
                 for (int i = 0; i < bounds.queries; i++) {
+                    p.cancellation.check();
                     scoreRow(p, bounds, h, i, scores, visible);
                     mixRow(p, bounds, h, i, scores, visible);
                 }

@@ -7,6 +7,7 @@ import dev.lanewise.internal.memory.Elements;
 import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.RotaryTable;
 import dev.lanewise.internal.memory.Scratch;
+import dev.lanewise.internal.memory.ScratchPool;
 import dev.lanewise.internal.plan.StartUp;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -17,7 +18,7 @@ import java.lang.foreign.ValueLayout;
  */
 public final class RowStore {
     /** Every append of this JVM draws from one pool. */
-    public static final Scratch.Pool<RowStore> POOL = new Scratch.Pool<>(RowStore::new);
+    public static final ScratchPool<RowStore> POOL = new ScratchPool<>(RowStore::new);
 
     private static final boolean VECTORS = StartUp.CHOICE.vector();
     private static final int INFINITY = 0x7F800000;

@@ -91,6 +91,7 @@ public final class ScalarAttention {
         Arrays.fill(any, false);
         int end = bounds.end(query + queries - 1L);
         for (int key = bounds.first(query); key < end; key += KEY_BLOCK) {
+            p.cancellation.check();
             keyBlock(key, Math.min(KEY_BLOCK, end - key));
         }
         for (int i = 0; i < queries; i++) {
@@ -199,6 +200,7 @@ public final class ScalarAttention {
     /** The second pass over all keys that the outputs of shape (query, key) need, when maxima and sums are known. */
     private void emit() {
         for (int column = 0; column < p.keys; column += KEY_BLOCK) {
+            p.cancellation.check();
             int keys = Math.min(KEY_BLOCK, p.keys - column);
             loadKeys(column, keys);
             for (int i = 0; i < queries; i++) {

@@ -12,6 +12,7 @@ public final class ScalarMatMul {
     public static void run(MatMulProblem p) {
         for (int i = 0; i < p.m; i++) {
             for (int j = 0; j < p.n; j++) {
+                p.cancellation.check();
                 double sum = p.bias.present() ? element(p.bias, 0, j) : 0;
                 for (int x = 0; x < p.k; x++) {
                     sum += (double) element(p.a, i, x) * element(p.b, x, j);

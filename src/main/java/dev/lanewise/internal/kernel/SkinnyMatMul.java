@@ -34,6 +34,7 @@ final class SkinnyMatMul {
     static void run(MatMulProblem p) {
         int vectors = p.n / COUNT;
         for (int v = 0; v < vectors; v += RUN) {
+            p.cancellation.check();
             columns(p, (long) v * BYTES, Math.min(RUN, vectors - v));
         }
         if (p.n % COUNT != 0) {

@@ -1,6 +1,7 @@
 package dev.lanewise.internal.kernel;
 
 import dev.lanewise.internal.memory.Scratch;
+import java.util.List;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -28,21 +29,33 @@ public final class UnitCrew implements Runnable {
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
     private final ChunkParts parts;
+    /** The scratch of each thread, the caller's first; or null for scratch of the pool. */
+    private final List<Scratch<AttentionScratch>> own;
+    /** The last of them that a helper has. */
+    private final AtomicInteger taken = new AtomicInteger();
 
-    private UnitCrew(Scratch<AttentionScratch> scratch, int threads) {
+    private UnitCrew(Scratch<AttentionScratch> scratch, List<Scratch<AttentionScratch>> own, int threads) {
+        this.own = own;
         problem = scratch.state.problem;
         parts = scratch.state.parts;
-        this.threads = useful(problem, threads);
+        this.threads = threads;
         units = scratch.state.vectorKernel(problem).units(problem, parts, this.threads);
     }
 
-    /** Computes every output of the problem of a scratch on up to so many threads. */
-    public static void run(Scratch<AttentionScratch> scratch, Executor executor, int threads) {
-        if (threads == 1) {
+    /**
+     * Computes every output of the problem of a scratch on up to so many threads.
+     *
+     * @param own the scratch of each thread, the caller's first; or null for scratch of the pool
+     */
+    public static void run(Scratch<AttentionScratch> scratch, List<Scratch<AttentionScratch>> own, Executor executor,
+            int threads) {
+        int useful = threads == 1 ? 1 : useful(scratch.state.problem, threads);
+        if (useful == 1) {
             runAlone(scratch);
             return;
         }
-        UnitCrew crew = new UnitCrew(scratch, threads);
+        StackProbe.require();
+        UnitCrew crew = new UnitCrew(scratch, own, useful);
         UnitKernel kernel = scratch.state.vectorKernel(scratch.state.problem);
         try {
             for (long helper = Math.min(crew.threads, crew.units) - 1; helper > 0; helper--) {
@@ -92,17 +105,41 @@ public final class UnitCrew implements Runnable {
 
     @Override
     public void run() {
-        if (!enter()) {
-            return;
+        StackProbe.require();
+        if (Thread.currentThread() == caller) {
+            if (helpers.get() >= 0) {
+                help();
+            }
+        } else if (enter()) {
+            try {
+                help();
+            } finally {
+                leave();
+            }
         }
-        Scratch<AttentionScratch> scratch = AttentionScratch.POOL.acquire();
+    }
+
+    private void help() {
         try {
-            work(scratch);
+            helpWithScratch();
         } catch (RuntimeException | Error thrown) {
             fail(thrown);
-        } finally {
-            AttentionScratch.POOL.release(scratch);
-            leave();
+        }
+    }
+
+    private void helpWithScratch() {
+        if (own == null) {
+            Scratch<AttentionScratch> scratch = AttentionScratch.POOL.acquire();
+            try {
+                work(scratch);
+            } finally {
+                AttentionScratch.POOL.release(scratch);
+            }
+        } else {
+            int part = taken.incrementAndGet();
+            if (part < own.size()) {
+                work(own.get(part));
+            }
         }
     }
 
@@ -142,13 +179,16 @@ public final class UnitCrew implements Runnable {
         }
     }
 
-    /** Lets nobody else in, and waits for those who are; an interrupt does not shorten that, and is not lost. */
+    /** Lets nobody else in, and waits for those who are; an interrupt is passed on to them, and not lost. */
     private void close() {
         helpers.getAndAdd(CLOSED);
         boolean interrupted = false;
         while (helpers.get() != CLOSED) {
             LockSupport.park(this);
-            interrupted |= Thread.interrupted();
+            if (Thread.interrupted()) {
+                interrupted = true;
+                problem.cancellation.interrupt();
+            }
         }
         if (interrupted) {
             caller.interrupt();

@@ -10,6 +10,9 @@ interface UnitKernel {
     /** Once a call, on the calling thread: tells how many units there are. Some may be empty. */
     long units(AttentionProblem problem, ChunkParts parts, int threads);
 
+    /** How much scratch each thread needs. */
+    long scratchBytes(AttentionProblem problem);
+
     /** Gets ready for units of a problem, which is only read. */
     void begin(AttentionProblem problem, ChunkParts parts, Scratch<?> memory);
 

@@ -158,6 +158,14 @@ final class VectorAttention implements UnitKernel {
         block.clear();
     }
 
+    @Override
+    public long scratchBytes(AttentionProblem problem) {
+        p = problem;
+        layOut();
+        p = null;
+        return scratchBytes;
+    }
+
     private void layOut() {
         int longest = Transpose.padded(Math.max(Math.max(p.depth, p.valueDepth), KEYS));
         scratchBytes = 0;
@@ -258,6 +266,7 @@ final class VectorAttention implements UnitKernel {
         int first = bounds.first(query);
         int end = bounds.end(query + queries - 1L);
         for (int key = first; key < end; key += KEYS) {
+            p.cancellation.check();
             keyBlock(from, to, key, Math.min(KEYS, end - key));
         }
     }
@@ -455,6 +464,7 @@ final class VectorAttention implements UnitKernel {
     private void emit() {
         Context.reciprocals(scratch, sumAt, vectors, seen, factorsAt);
         for (int row = 0; row < p.keys; row += KEYS) {
+            p.cancellation.check();
             int keys = Math.min(KEYS, p.keys - row);
             int key = row - bounds.keyRow;
             computeScores(row, keys);

@@ -86,6 +86,7 @@ public final class VectorMatMul {
 
     private static void rows(MatMulProblem p, MemorySegment a, long from, long aRow, long aStep, int row, int rows) {
         for (int column = 0; column < p.n; column += PANEL) {
+            p.cancellation.check();
             int vectors = Packing.vectors(p.n, column);
             int start = Packing.start(p.n, column);
             boolean whole = start + vectors * COUNT <= p.n;

@@ -2,6 +2,7 @@ package dev.lanewise.internal.plan;
 
 import dev.lanewise.internal.cpu.CpuFacts;
 import dev.lanewise.internal.kernel.PreferredWidth;
+import dev.lanewise.internal.observe.Events;
 import java.util.ServiceConfigurationError;
 
 /** The choice made when the library is first used in this JVM, and its one log line. */
@@ -16,6 +17,8 @@ public final class StartUp {
         KernelChoice choice = KernelChoice.decide(CpuFacts.read(PreferredWidth::bits),
                 System.getProperty(KernelChoice.PROPERTY));
         log(choice);
+        Events.announceStartUp(choice.kernelName(), choice.reason(), choice.bits(), choice.facts().vectorRegisters(),
+                choice.warning());
         return choice;
     }
 
