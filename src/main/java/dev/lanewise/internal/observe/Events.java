@@ -20,7 +20,7 @@ public final class Events {
 
     /** Begins the event of a call, if anybody records. */
     public static Object beginCall() {
-        return PRESENT && CallEvent.PROBE.isEnabled() ? Jfr.begin(new CallEvent()) : null;
+        return PRESENT ? Jfr.beginCall() : null;
     }
 
     /** Ends the event of a call; true if it is to be written: only then its fields are worth making. */
@@ -31,23 +31,23 @@ public final class Events {
     /** Writes the event of a call. */
     public static void writeCall(Object event, String operator, String shape, String kernel, int vectorBits,
             int threads, long bytes, boolean failed) {
-        Jfr.write((CallEvent) event, operator, shape, kernel, vectorBits, threads, bytes, failed);
+        Jfr.writeCall(event, operator, shape, kernel, vectorBits, threads, bytes, failed);
     }
 
     /** Begins the event of a warm-up, if anybody records. */
     public static Object beginWarmUp() {
-        return PRESENT ? Jfr.begin(new WarmUpEvent()) : null;
+        return PRESENT ? Jfr.beginWarmUp() : null;
     }
 
     /** Writes the event of a warm-up; times in nanoseconds. */
     public static void writeWarmUp(Object event, String shape, long limit, long calls, boolean settled, long first,
             long steady) {
         if (event != null) {
-            Jfr.write((WarmUpEvent) event, shape, limit, calls, settled, first, steady);
+            Jfr.writeWarmUp(event, shape, limit, calls, settled, first, steady);
         }
     }
 
-    /** Has what start-up chose written into every recording. */
+    /** Writes what start-up chose, into a recording that runs now and at the begin of every chunk of those to come. */
     public static void announceStartUp(String kernel, String reason, int vectorBits, int vectorRegisters,
             boolean warning) {
         if (PRESENT) {
@@ -55,9 +55,19 @@ public final class Events {
         }
     }
 
-    /** Apart, so that this class can be linked without the module. */
+    /** Apart: to verify a method that knows events the JVM loads their classes. */
     private static final class Jfr {
-        static Object begin(Event event) {
+        static Object beginCall() {
+            if (!CallEvent.PROBE.isEnabled()) {
+                return null;
+            }
+            CallEvent event = new CallEvent();
+            event.begin();
+            return event;
+        }
+
+        static Object beginWarmUp() {
+            WarmUpEvent event = new WarmUpEvent();
             event.begin();
             return event;
         }
@@ -68,8 +78,9 @@ public final class Events {
             return event.shouldCommit();
         }
 
-        static void write(CallEvent event, String operator, String shape, String kernel, int vectorBits, int threads,
+        static void writeCall(Object begun, String operator, String shape, String kernel, int vectorBits, int threads,
                 long bytes, boolean failed) {
+            CallEvent event = (CallEvent) begun;
             event.operator = operator;
             event.shape = shape;
             event.kernel = kernel;
@@ -80,8 +91,9 @@ public final class Events {
             event.commit();
         }
 
-        static void write(WarmUpEvent event, String shape, long limit, long calls, boolean settled, long first,
+        static void writeWarmUp(Object begun, String shape, long limit, long calls, boolean settled, long first,
                 long steady) {
+            WarmUpEvent event = (WarmUpEvent) begun;
             event.shape = shape;
             event.limit = limit;
             event.calls = calls;
@@ -92,7 +104,7 @@ public final class Events {
         }
 
         static void announce(String kernel, String reason, int vectorBits, int vectorRegisters, boolean warning) {
-            FlightRecorder.addPeriodicEvent(StartUpEvent.class, () -> {
+            Runnable write = () -> {
                 StartUpEvent event = new StartUpEvent();
                 event.kernel = kernel;
                 event.reason = reason;
@@ -100,7 +112,9 @@ public final class Events {
                 event.vectorRegisters = vectorRegisters;
                 event.warning = warning;
                 event.commit();
-            });
+            };
+            FlightRecorder.addPeriodicEvent(StartUpEvent.class, write);
+            write.run();
         }
     }
 }

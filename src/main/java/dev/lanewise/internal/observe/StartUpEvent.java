@@ -8,7 +8,7 @@ import jdk.jfr.Name;
 import jdk.jfr.Period;
 import jdk.jfr.StackTrace;
 
-/** What start-up chose; written at the begin of every chunk, so that a recording has it whenever it was started. */
+/** What start-up chose; written then and at the begin of every chunk, so that a recording has it whenever it was started. */
 @Name("dev.lanewise.StartUp")
 @Label("Start-Up Choice")
 @Category("Lanewise")
