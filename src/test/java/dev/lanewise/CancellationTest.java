@@ -105,7 +105,7 @@ class CancellationTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 3})
     void anInterruptAtAnyMomentEndsTheCall(int threads) throws InterruptedException {
-        Attention operator = Attention.builder().build();
+        Attention operator = Attention.builder().bitStable().build();
         Execution execution = Execution.here().withThreads(executor, threads);
         float[] expected = answer(operator);
         for (int round = 0; round < 20; round++) {
@@ -121,7 +121,7 @@ class CancellationTest {
 
     @Test
     void aCallIsDeafToInterruptsIfItIsToldTo() {
-        Attention operator = Attention.builder().build();
+        Attention operator = Attention.builder().bitStable().build();
         float[] expected = answer(operator);
         Thread.currentThread().interrupt();
         assertArrayEquals(expected, answer(operator), 0);
@@ -131,7 +131,7 @@ class CancellationTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 3})
     void aLimitEndsTheCallOnAllItsThreads(int threads) {
-        Attention operator = Attention.builder().build();
+        Attention operator = Attention.builder().bitStable().build();
         float[] expected = answer(operator);
         Execution limited = Execution.here()
                 .withThreads(executor, threads)
@@ -149,7 +149,7 @@ class CancellationTest {
 
     @Test
     void theEarlierOfLimitAndDeadlineHolds() {
-        Attention operator = Attention.builder().build();
+        Attention operator = Attention.builder().bitStable().build();
         Tensor out = Tensor.allocate(arena, ElementType.FLOAT32, 1, 2, 70, 20);
         AttentionOutputs outputs = AttentionOutputs.of(out);
         Execution past = Execution.here().withDeadline(System.nanoTime() - 1);

@@ -33,7 +33,7 @@ class CountersTest {
             Tensor v = Tensor.allocate(arena, ElementType.FLOAT32, 2, 3, 7, 4);
             Tensor context = Tensor.allocate(arena, ElementType.FLOAT32, 2, 6, 5, 4);
             Tensor lse = Tensor.allocate(arena, ElementType.FLOAT64, 2, 6, 5, 1);
-            Attention operator = Attention.builder().build();
+            Attention operator = Attention.builder().bitStable().build();
             AttentionInputs inputs = AttentionInputs.of(q, k, v);
             AttentionOutputs outputs = AttentionOutputs.of(context).withLogSumExp(lse);
             Counters before = Counters.snapshot();

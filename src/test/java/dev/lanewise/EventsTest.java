@@ -56,6 +56,7 @@ class EventsTest {
             Tensor matrix = Tensor.allocate(arena, ElementType.FLOAT32, 3, 3);
             List<RecordedEvent> events = record(Duration.ZERO, () -> {
                 Attention.builder()
+                        .bitStable()
                         .build()
                         .run(AttentionInputs.of(q, k, v), AttentionOutputs.of(context), Runnable::run, 2);
                 MatMul.multiply(matrix, matrix, Tensor.allocate(arena, ElementType.FLOAT32, 3, 3));
@@ -84,7 +85,7 @@ class EventsTest {
             AttentionOutputs out = AttentionOutputs.of(Tensor.allocate(arena, ElementType.FLOAT32, 5, 8));
             Execution late = Execution.here().withDeadline(System.nanoTime());
             Runnable call = () -> assertThrows(CancellationException.class,
-                    () -> Attention.builder().build().run(AttentionInputs.of(q, q, q), out, late));
+                    () -> Attention.builder().bitStable().build().run(AttentionInputs.of(q, q, q), out, late));
             RecordedEvent event = only(record(Duration.ZERO, call), "dev.lanewise.Call", "attention");
             assertTrue(event.getBoolean("failed"));
             assertTrue(record(Duration.ofHours(1), call).stream()
@@ -108,8 +109,8 @@ class EventsTest {
     void withoutTheModuleEverythingElseRuns() throws IOException, InterruptedException {
         List<String> options = new ArrayList<>(FreshJvm.VECTOR);
         options.addAll(List.of("--limit-modules", "java.base,jdk.incubator.vector,jdk.management"));
-        for (FreshJvm.Result result : List.of(FreshJvm.onClassPath(options, StartUpTest.Program.class),
-                FreshJvm.asModule(List.of(), StartUpTest.Program.class))) {
+        for (FreshJvm.Result result : List.of(FreshJvm.onClassPath(options, StartUpProgram.class),
+                FreshJvm.asModule(List.of(), StartUpProgram.class))) {
             assertEquals(0, result.exit(), result::toString);
             assertTrue(result.out().contains("attention  agrees"), result::toString);
         }
@@ -123,8 +124,8 @@ class EventsTest {
             String start = "-XX:StartFlightRecording:filename=" + file;
             List<String> options = new ArrayList<>(FreshJvm.VECTOR);
             options.add(start);
-            for (FreshJvm.Result result : List.of(FreshJvm.onClassPath(options, StartUpTest.Program.class),
-                    FreshJvm.asModule(List.of(start), StartUpTest.Program.class))) {
+            for (FreshJvm.Result result : List.of(FreshJvm.onClassPath(options, StartUpProgram.class),
+                    FreshJvm.asModule(List.of(start), StartUpProgram.class))) {
                 assertEquals(0, result.exit(), result::toString);
                 assertTrue(RecordingFile.readAllEvents(file)
                         .stream()

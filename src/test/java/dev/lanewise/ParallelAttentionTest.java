@@ -126,6 +126,7 @@ class ParallelAttentionTest {
             Thread.currentThread().interrupt();
             Tensor context = context(arena, inputs);
             Attention.builder()
+                    .bitStable()
                     .build()
                     .run(inputs, AttentionOutputs.of(context),
                             Execution.here().withThreads(executor, 4).uninterruptible());

@@ -66,7 +66,7 @@ class WorkspaceTest {
         try (Arena arena = Arena.ofShared()) {
             AttentionInputs inputs = operands(arena);
             Tensor out = context(arena, inputs);
-            Attention operator = Attention.builder().build();
+            Attention operator = Attention.builder().bitStable().build();
             long bytes = operator.workspaceBytes(inputs, AttentionOutputs.of(out), 1);
             Execution small = Execution.here().withWorkspace(Workspace.allocate(arena, bytes - 64, 1));
             assertEquals("workspace: " + (bytes - 64) + " bytes a thread, wanted at least " + bytes,
@@ -90,7 +90,7 @@ class WorkspaceTest {
             AttentionInputs inputs = operands(arena);
             Tensor out = context(arena, inputs);
             Tensor second = context(arena, inputs);
-            Attention operator = Attention.builder().build();
+            Attention operator = Attention.builder().bitStable().build();
             operator.run(inputs, AttentionOutputs.of(out));
             float[] expected = out.toFloats();
             Workspace workspace = Workspace.allocate(arena,
@@ -116,7 +116,7 @@ class WorkspaceTest {
         AtomicInteger refused = new AtomicInteger();
         try (Arena arena = Arena.ofShared(); ExecutorService executor = Executors.newFixedThreadPool(4)) {
             AttentionInputs inputs = operands(arena);
-            Attention operator = Attention.builder().build();
+            Attention operator = Attention.builder().bitStable().build();
             Tensor out = context(arena, inputs);
             operator.run(inputs, AttentionOutputs.of(out));
             float[] expected = out.toFloats();
@@ -148,7 +148,7 @@ class WorkspaceTest {
         try (Arena shared = Arena.ofShared()) {
             AttentionInputs inputs = operands(shared);
             AttentionOutputs outputs = AttentionOutputs.of(context(shared, inputs));
-            Attention operator = Attention.builder().build();
+            Attention operator = Attention.builder().bitStable().build();
             long bytes = operator.workspaceBytes(inputs, outputs, 2);
             Execution closed;
             try (Arena confined = Arena.ofConfined()) {
