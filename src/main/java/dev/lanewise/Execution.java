@@ -81,7 +81,7 @@ public final class Execution {
     }
 
     /**
-     * With a limit for each call: it is over when it has taken so long. Costs a look at the clock a block, 0.2 % of it.
+     * With a limit for each call: it is over when it has taken so long. Costs a look at the clock a block.
      *
      * @param duration how long a call may take
      * @return a copy with the limit

@@ -35,7 +35,7 @@ public final class Cancellation {
         interrupted = true;
     }
 
-    /** To be called once a block: two fields and, with a deadline, the clock (25 ns). */
+    /** To be called once a block: two fields and, with a deadline, the clock. */
     void check() {
         if (caller != null && (caller.isInterrupted() || interrupted)) {
             throw new CancellationException(
