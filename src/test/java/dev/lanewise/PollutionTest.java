@@ -15,12 +15,12 @@ import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 
 /**
- * Vector code of others in the same JVM, on heap segments and of other widths, makes methods of the JDK bimorphic that the kernels use, too;
- * they must not become slower. JVMs with and without such code take turns; {@code -Ddev.lanewise.test.pollution=5} makes it five of each and
- * prints the figure. In the suite the limit allows for a shared machine: without the check of the segment's class it is 3 to 10 times.
+ * How much slower the kernels get where vector code of others has run in the same JVM, on heap segments and of other widths: it makes methods of
+ * the JDK bimorphic that the kernels use, too. JVMs with and without such code take turns, as many of each as
+ * {@code -Ddev.lanewise.test.pollution} says; without it the figure is not taken.
  */
 class PollutionTest {
-    private static final double LIMIT = 1.25;
+    private static final double LIMIT = 1.05;
 
     /** Prints the median time of a call, in nanoseconds, after others' vector code has run or not. */
     static final class Program {
@@ -86,9 +86,10 @@ class PollutionTest {
     }
 
     @Test
-    void vectorCodeOfOthersCostsNothing() throws IOException, InterruptedException {
+    void vectorCodeOfOthersCostsNextToNothing() throws IOException, InterruptedException {
         Assumptions.assumeTrue(RuntimeInfo.current().kernel() == Kernel.VECTOR, RuntimeInfo.current().reason());
-        int pairs = Integer.getInteger("dev.lanewise.test.pollution", 2);
+        int pairs = Integer.getInteger("dev.lanewise.test.pollution", 0);
+        Assumptions.assumeTrue(pairs > 0, "no -Ddev.lanewise.test.pollution");
         double[] clean = new double[pairs];
         double[] polluted = new double[pairs];
         for (int i = 0; i < pairs; i++) {
@@ -100,7 +101,7 @@ class PollutionTest {
         String measured = "polluted " + Arrays.toString(polluted) + " ns a call, clean " + Arrays.toString(clean)
                 + ", medians' ratio " + polluted[pairs / 2] / clean[pairs / 2];
         System.out.println(measured);
-        assertTrue(polluted[0] <= LIMIT * clean[0], measured);
+        assertTrue(polluted[pairs / 2] <= LIMIT * clean[pairs / 2], measured);
     }
 
     private static double nanos(String how) throws IOException, InterruptedException {
