@@ -389,7 +389,7 @@ final class DecodeAttention implements UnitKernel {
         for (int r = from; r < to; r++) {
             RowSoftmax.raiseMax(scratch, at.scoresAt + r * at.scoreRow, vectors, state.maxAt + r * 4L);
         }
-        RowSoftmax.factors(scratch, at.beforeAt, state.maxAt, at.factorsAt, rowVectors);
+        RowSoftmax.factors(scratch, at.beforeAt, state.maxAt, at.factorsAt, rows);
         for (int r = from; r < to; r++) {
             RowSoftmax.exponentiate(scratch, at.scoresAt + r * at.scoreRow, vectors, state.maxAt + r * 4L,
                     at.factorsAt + r * 4L, state.sums(r));
@@ -479,11 +479,8 @@ final class DecodeAttention implements UnitKernel {
         if (scratch.get(FLOAT, chunk.hidesAt) != 0) {
             scratch.set(FLOAT, total.hidesAt, 1);
         }
-        // One call in a loop: two are more than C2 inlines, and vectors are boxed (Exp).
-        for (int part = 0; part < 2; part++) {
-            RowSoftmax.factors(scratch, part == 0 ? at.beforeAt : chunk.maxAt, total.maxAt,
-                    part == 0 ? at.factorsAt : at.chunkFactorsAt, rowVectors);
-        }
+        RowSoftmax.factors(scratch, at.beforeAt, total.maxAt, at.factorsAt, rows);
+        RowSoftmax.factors(scratch, chunk.maxAt, total.maxAt, at.chunkFactorsAt, rows);
         for (int r = 0; r < rows; r++) {
             float a = scratch.get(FLOAT, at.factorsAt + r * 4L);
             float b = scratch.get(FLOAT, at.chunkFactorsAt + r * 4L);

@@ -32,14 +32,13 @@ final class RowSoftmax {
         memory.set(FLOAT, max, OnlineSoftmax.larger(m0, m1).reduceLanes(VectorOperators.MAX));
     }
 
-    /** factor = e^(before − max), row by row; so many vectors of rows. */
-    static void factors(MemorySegment scratch, long before, long max, long factors, int vectors) {
+    /** factor = e^(before − max), row by row. Scalar: one or two vectors a call are too few for C2 to inline {@link Exp}, which boxes them. */
+    static void factors(MemorySegment scratch, long before, long max, long factors, int rows) {
         MemorySegment memory = Lanes.requireNative(scratch);
-        for (int v = 0; v < vectors; v++) {
-            long lane = (long) v * BYTES;
-            FloatVector shift = OnlineSoftmax.shift(FloatVector.fromMemorySegment(F, memory, max + lane, ORDER));
-            OnlineSoftmax.weight(FloatVector.fromMemorySegment(F, memory, before + lane, ORDER), shift)
-                    .intoMemorySegment(memory, factors + lane, ORDER);
+        for (long at = 0; at < rows * 4L; at += 4) {
+            float top = memory.get(FLOAT, max + at);
+            float shift = top == Float.NEGATIVE_INFINITY ? 0 : top;
+            memory.set(FLOAT, factors + at, (float) Math.exp(memory.get(FLOAT, before + at) - shift));
         }
     }
 
