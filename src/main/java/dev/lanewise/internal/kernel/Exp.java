@@ -25,16 +25,16 @@ final class Exp {
     /** The least x whose result is not 0. */
     static final float LOWEST = -87.336f;
 
-    private static final float LOG2E = 0x1.715476p0f;
-    private static final float MINUS_LN2 = -0x1.62e430p-1f;
-    private static final float SHIFTER = 0x1.8p23f + 127;
-    private static final int EXPONENT_SHIFT = 23;
+    static final float LOG2E = 0x1.715476p0f;
+    static final float MINUS_LN2 = -0x1.62e430p-1f;
+    static final float SHIFTER = 0x1.8p23f + 127;
+    static final int EXPONENT_SHIFT = 23;
 
-    private static final float C2 = 0x1.fffffcp-2f;
-    private static final float C3 = 0x1.555492p-3f;
-    private static final float C4 = 0x1.5558f2p-5f;
-    private static final float C5 = 0x1.1239e2p-7f;
-    private static final float C6 = 0x1.6a2434p-10f;
+    static final float C2 = 0x1.fffffcp-2f;
+    static final float C3 = 0x1.555492p-3f;
+    static final float C4 = 0x1.5558f2p-5f;
+    static final float C5 = 0x1.1239e2p-7f;
+    static final float C6 = 0x1.6a2434p-10f;
 
     private Exp() {
     }

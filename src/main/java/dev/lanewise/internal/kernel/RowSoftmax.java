@@ -42,21 +42,34 @@ final class RowSoftmax {
         }
     }
 
-    /** Replaces the scores of one row by weights, and adds them to its sums. */
+    /**
+     * Replaces the scores of one row by weights, and adds them to its sums. {@link Exp#of} is written out: where C2 has once compiled that by
+     * itself, to more than 2,500 bytes ({@code InlineSmallCode}), it inlines it nowhere any more, and boxes each vector of this loop.
+     */
     static void exponentiate(MemorySegment scratch, long scores, int vectors, long max, long factor, long sums) {
         MemorySegment memory = Lanes.requireNative(scratch);
-        FloatVector shift = OnlineSoftmax.shift(FloatVector.broadcast(F, memory.get(FLOAT, max)));
-        FloatVector t0 = FloatVector.fromMemorySegment(F, memory, sums, ORDER).mul(memory.get(FLOAT, factor));
-        FloatVector t1 = FloatVector.zero(F);
+        float top = memory.get(FLOAT, max);
+        FloatVector shift = FloatVector.broadcast(F, top == Float.NEGATIVE_INFINITY ? 0 : top);
+        FloatVector one = FloatVector.broadcast(F, 1);
+        FloatVector sum = FloatVector.fromMemorySegment(F, memory, sums, ORDER).mul(memory.get(FLOAT, factor));
         for (int v = 0; v < vectors; v++) {
             long at = scores + (long) v * BYTES;
-            FloatVector weight = OnlineSoftmax.weight(FloatVector.fromMemorySegment(F, memory, at, ORDER), shift);
+            FloatVector x = FloatVector.fromMemorySegment(F, memory, at, ORDER).sub(shift);
+            FloatVector shifted = x.fma(FloatVector.broadcast(F, Exp.LOG2E), FloatVector.broadcast(F, Exp.SHIFTER));
+            FloatVector f = shifted.sub(Exp.SHIFTER).fma(FloatVector.broadcast(F, Exp.MINUS_LN2), x);
+            FloatVector p = FloatVector.broadcast(F, Exp.C6).fma(f, FloatVector.broadcast(F, Exp.C5));
+            p = p.fma(f, FloatVector.broadcast(F, Exp.C4));
+            p = p.fma(f, FloatVector.broadcast(F, Exp.C3));
+            p = p.fma(f, FloatVector.broadcast(F, Exp.C2));
+            p = p.fma(f, one);
+            p = p.fma(f, one);
+            FloatVector weight = p.mul(shifted.reinterpretAsInts()
+                    .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+                    .reinterpretAsFloats()).blend(0, x.compare(VectorOperators.LT, Exp.LOWEST));
             weight.intoMemorySegment(memory, at, ORDER);
-            FloatVector t = t1.add(weight);
-            t1 = t0;
-            t0 = t;
+            sum = sum.add(weight);
         }
-        t0.add(t1).intoMemorySegment(memory, sums, ORDER);
+        sum.intoMemorySegment(memory, sums, ORDER);
     }
 
     /** Replaces the biased scores of one row by final weights. */
