@@ -22,7 +22,7 @@ public final class AttentionScratch {
 
     /** The vector kernel for a problem, with its state; made on demand, for without the vector module it cannot be linked. */
     UnitKernel vectorKernel(AttentionProblem call) {
-        if (KernelChoice.fewRows(call.queries, call.queryStarts.present())) {
+        if (KernelChoice.fewRows(call.queries, call.fromCache)) {
             decode = decode == null ? new DecodeAttention() : decode;
             return decode;
         }

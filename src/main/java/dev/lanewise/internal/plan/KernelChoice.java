@@ -80,9 +80,12 @@ public record KernelChoice(boolean vector, int bits, int registers, boolean warn
         return manyRegisters() ? 4 : 3;
     }
 
-    /** Whether a call has so few queries that the lanes of a vector are better filled with features and keys. */
-    public static boolean fewRows(int queries, boolean packed) {
-        return queries <= FEW && !packed;
+    /**
+     * Whether a call has so few queries that the lanes of a vector are better filled with features and keys. Over a cache only: beside other
+     * kernels in one JVM, C2 has been seen to box vectors of the kernel for few rows, and tensors have another one.
+     */
+    public static boolean fewRows(int queries, boolean fromCache) {
+        return queries <= FEW && fromCache;
     }
 
     /** Whether 16 accumulators and what they meet fit the registers. */

@@ -51,7 +51,7 @@ public final class VectorPaths {
     }
 
     private static boolean fewRows(AttentionProblem p) {
-        return KernelChoice.fewRows(p.queries, p.queryStarts.present());
+        return KernelChoice.fewRows(p.queries, p.fromCache);
     }
 
     /** Query heads that a rehearsal needs: the kernel for few rows serves all of a key/value head at once. */
