@@ -125,6 +125,9 @@ public final class MatMul {
             problem.cancellation.begin(execution.interruptible, execution.limited(), end);
             problem.a.set(x, true);
             problem.out.set(y, true);
+            if (b.matrix != null) {
+                problem.b.set(b.matrix, false);
+            }
             bind(problem, b.packed, b.rows, b.columns, bias);
             problem.m = (int) (whole ? batch * rows : rows);
             if (whole && rows == 1) {
