@@ -11,7 +11,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
 /**
- * Where the rows of keys, or of values, of one block lie: in a tensor, in the pages of a cache, or copied into scratch as float32, padded with
+ * Where the rows of keys, or of values, of one block lie: in the pages of a cache, or copied into scratch as float32, padded with
  * zeros to whole vectors, where they cannot be read in place.
  */
 final class BlockRows {
@@ -33,33 +33,11 @@ final class BlockRows {
     }
 
     /**
-     * Whether rows of an operand can be read in place: whole vectors of float32 in native memory. Widening eight narrow rows in one loop is
-     * more than C2 inlines ({@code NodeCountInliningCutoff}), and the vectors are boxed; widened a block at a time, they pass through a cache.
+     * Whether rows of a cache can be read in place: whole vectors of float32. Widening eight narrow rows in one loop is more than C2 inlines
+     * ({@code NodeCountInliningCutoff}), and the vectors are boxed; widened a block at a time, they pass through scratch.
      */
-    static boolean direct(Operand operand, int columns) {
-        return operand.direct && operand.columnStride == Float.BYTES && columns % COUNT == 0;
-    }
-
-    /** Whether rows of a cache can be read in place. */
     static boolean direct(CachedRows cache, int columns) {
         return columns % COUNT == 0 && cache.type == ElementType.FLOAT32 && Operand.isNative(cache.segment);
-    }
-
-    /** Points at rows of an operand, from the byte {@code from} on. */
-    void point(Operand operand, long from, int rows) {
-        segment = operand.segment;
-        type = operand.type;
-        scaled = false;
-        place(from, operand.rowStride, rows);
-    }
-
-    /** Copies rows of an operand into scratch, and points there. */
-    void stage(Operand operand, long from, int rows, int columns, MemorySegment scratch, long to) {
-        long rowBytes = (long) Transpose.padded(columns) * Float.BYTES;
-        RowStaging.load(operand, from, rows, columns, scratch, to, rowBytes);
-        pad(scratch, to, rowBytes, rows, columns);
-        scaled = false;
-        pointAtScratch(scratch, to, rowBytes, rows);
     }
 
     /** Points at rows of a cache. */

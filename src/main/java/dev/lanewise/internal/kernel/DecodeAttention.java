@@ -11,7 +11,7 @@ import dev.lanewise.internal.memory.Scratch;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The kernel for few query rows: decoding, speculative decoding, short chunks of a prompt. All rows that share a key/value head, those of each
+ * The kernel for few query rows over a cache: decoding, speculative decoding, short chunks of a prompt. All rows that share a key/value head, those of each
  * query head of the group and of each query, are served by one pass over its keys; lanes lie along the rows of k and v, and along the
  * keys in between. Keys come in chunks whose results are merged in their order, so that threads can share one long sequence.
  */
@@ -47,16 +47,13 @@ final class DecodeAttention implements UnitKernel {
     /** Whether rows are read in place. */
     private boolean keysDirect;
     private boolean valuesDirect;
-    /** Whether weights of hidden keys must not meet the values. */
-    private boolean careful;
 
     /** One a batch row, key/value head and block of rows, and if those are too few for the threads, one a chunk of keys. */
     @Override
     public long units(AttentionProblem problem, ChunkParts states, int threads) {
         long heads = heads(problem);
         long chunks = chunks(problem);
-        states.used = threads > 1 && chunks > 1 && heads < UNITS_A_THREAD * (long) threads
-                && !problem.scores.present() && !problem.weights.present();
+        states.used = threads > 1 && chunks > 1 && heads < UNITS_A_THREAD * (long) threads;
         if (states.used) {
             layOut(problem);
             states.reserve(heads * chunks * at.chunk.bytes());
@@ -89,8 +86,7 @@ final class DecodeAttention implements UnitKernel {
 
     /** One row streams; more rows read a block again and again, so that it has to stay in a cache. */
     private static int blockKeys(AttentionProblem problem, int rows) {
-        ElementType type = problem.fromCache ? problem.cached(0).type : problem.k.type;
-        return rows == 1 && type != ElementType.FLOAT32
+        return rows == 1 && problem.cached(0).type != ElementType.FLOAT32
                 ? STAGED_KEYS
                 : rows == 1 ? DecodeLayout.KEYS : rows <= 8 ? 256 : 128;
     }
@@ -149,9 +145,7 @@ final class DecodeAttention implements UnitKernel {
                     at.chunk.load(parts, (head * chunks + c) * at.chunk.bytes(), scratch);
                     merge();
                 }
-                if (!outputs.finish()) {
-                    attendCarefully();
-                }
+                outputs.finish();
                 outputs.store();
             }
         }
@@ -185,11 +179,10 @@ final class DecodeAttention implements UnitKernel {
         if (rows <= 0) {
             return false;
         }
-        cache = p.fromCache ? p.cached((int) row) : null;
-        keysDirect = cache == null ? BlockRows.direct(p.k, p.depth) : BlockRows.direct(cache, p.depth);
-        valuesDirect = cache == null ? BlockRows.direct(p.v, p.valueDepth) : BlockRows.direct(cache, p.valueDepth);
+        cache = p.cached((int) row);
+        keysDirect = BlockRows.direct(cache, p.depth);
+        valuesDirect = BlockRows.direct(cache, p.valueDepth);
         scores.select(kvHead, firstRow, rows);
-        careful = false;
         return true;
     }
 
@@ -204,30 +197,8 @@ final class DecodeAttention implements UnitKernel {
     private void attend() {
         loadQueries();
         attendOnce();
-        if (!outputs.finish()) {
-            attendCarefully();
-        }
-        outputs.store();
-        if (p.scores.present() || p.weights.present()) {
-            for (int key = 0; key < p.keys; key += at.keys) {
-                p.cancellation.check();
-                int count = Math.min(at.keys, p.keys - key);
-                dot(key, count, 0, rows);
-                if (KeyStreams.used(rows, count)) {
-                    KeyStreams.gather(scratch, at.scoresAt, at.orderAt, count);
-                    MemorySegment.copy(scratch, at.orderAt, scratch, at.scoresAt, count * 4L);
-                }
-                outputs.emit(key, count);
-            }
-        }
-    }
-
-    /** Again, where a context is not finite and a mask hid keys: a hidden key has weight 0, but 0·NaN is NaN. */
-    private void attendCarefully() {
-        careful = true;
-        loadQueries();
-        attendOnce();
         outputs.finish();
+        outputs.store();
     }
 
     private void attendOnce() {
@@ -318,7 +289,7 @@ final class DecodeAttention implements UnitKernel {
     }
 
     private void loadScales(boolean ofValues, int key, int count) {
-        if (KeyStreams.used(rows, count) && !(ofValues && hidden())) {
+        if (KeyStreams.used(rows, count)) {
             BlockRows.loadScales(cache, ofValues, kvHead, key, count, scratch, at.orderAt);
             KeyStreams.spread(scratch, at.orderAt, at.scalesAt, count);
         } else {
@@ -346,38 +317,20 @@ final class DecodeAttention implements UnitKernel {
 
     /** Keys that rows in lanes meet have to be float32 at one distance. */
     private void loadKeys(int key, int count) {
-        if (cache == null) {
-            long from = p.k.at(bounds.batch, kvHead, bounds.keyRow + (long) key);
-            if (keysDirect) {
-                keys.point(p.k, from, count);
-            } else {
-                keys.stage(p.k, from, count, p.depth, scratch, at.keysAt);
-            }
-        } else if (tiled()) {
+        if (tiled()) {
             keys.load(cache, false, kvHead, key, count, p.depth, scratch, at.keysAt);
-        } else {
-            keys.point(cache, false, kvHead, key, count);
-            if (!keysDirect) {
-                keys.stage(count, p.depth, scratch, at.keysAt);
-            }
+            return;
+        }
+        keys.point(cache, false, kvHead, key, count);
+        if (!keysDirect) {
+            keys.stage(count, p.depth, scratch, at.keysAt);
         }
     }
 
-    /** Many rows read values again and again: they are widened once. */
     private void loadValues(int key, int count) {
-        boolean inPlace = valuesDirect;
-        if (cache == null) {
-            long from = p.v.at(bounds.batch, kvHead, bounds.keyRow + (long) key);
-            if (inPlace) {
-                values.point(p.v, from, count);
-            } else {
-                values.stage(p.v, from, count, p.valueDepth, scratch, at.valuesAt);
-            }
-        } else {
-            values.point(cache, true, kvHead, key, count);
-            if (!inPlace) {
-                values.stage(count, p.valueDepth, scratch, at.valuesAt);
-            }
+        values.point(cache, true, kvHead, key, count);
+        if (!valuesDirect) {
+            values.stage(count, p.valueDepth, scratch, at.valuesAt);
         }
     }
 
@@ -399,11 +352,8 @@ final class DecodeAttention implements UnitKernel {
     /** context = context·factor + weights·v, row by row or four rows at a time. */
     private void weighValues(int key, int count, int from, int to) {
         loadValues(key, count);
-        if (KeyStreams.used(rows, count) && !hidden()) {
+        if (KeyStreams.used(rows, count)) {
             values.spread(count);
-        } else if (KeyStreams.used(rows, count)) {
-            KeyStreams.gather(scratch, at.scoresAt, at.orderAt, count);
-            MemorySegment.copy(scratch, at.orderAt, scratch, at.scoresAt, count * 4L);
         }
         if (values.scaled) {
             loadScales(true, key, count);
@@ -412,35 +362,14 @@ final class DecodeAttention implements UnitKernel {
             }
         }
         for (int r = from; r < to;) {
-            int group = careful ? 1 : RowProducts.mixed(to - r);
+            int group = RowProducts.mixed(to - r);
             if (group > 1 && scores.allSee(r, r + group, count)) {
                 addProducts(r, group, 0, count);
                 r += group;
             } else {
-                weighVisible(r, key);
+                addProducts(r, 1, scores.first[r], scores.end[r]);
                 r++;
             }
-        }
-    }
-
-    /** Whether single keys are left out, which the order of the streams does not allow. */
-    private boolean hidden() {
-        return careful && p.mask.present();
-    }
-
-    private void weighVisible(int r, int key) {
-        if (!hidden()) {
-            addProducts(r, 1, scores.first[r], scores.end[r]);
-            return;
-        }
-        addProducts(r, 1, 0, 0);
-        scratch.set(FLOAT, at.factorsAt + r * 4L, 1);
-        for (int j = scores.first[r]; j < scores.end[r];) {
-            int run = scores.visibleRun(r, key, j);
-            if (run > 0) {
-                addProducts(r, 1, j, j + run);
-            }
-            j += Math.max(1, run);
         }
     }
 
@@ -475,9 +404,6 @@ final class DecodeAttention implements UnitKernel {
             if (scratch.get(FLOAT, chunk.seenAt + r * 4L) != 0) {
                 scratch.set(FLOAT, total.seenAt + r * 4L, 1);
             }
-        }
-        if (scratch.get(FLOAT, chunk.hidesAt) != 0) {
-            scratch.set(FLOAT, total.hidesAt, 1);
         }
         RowSoftmax.factors(scratch, at.beforeAt, total.maxAt, at.factorsAt, rows);
         RowSoftmax.factors(scratch, chunk.maxAt, total.maxAt, at.chunkFactorsAt, rows);

@@ -86,7 +86,7 @@ final class DecodeScores {
 
     /** Whether {@link #transform} looks at more than single scores: which keys they are. */
     boolean transforms() {
-        return p.slopes != null || p.positionBias.present() || p.mask.present();
+        return p.slopes != null || p.positionBias.present();
     }
 
     /** Turns raw scores into those of the softmax: softcap, biases, −∞ for what is hidden. */
@@ -95,17 +95,16 @@ final class DecodeScores {
             long row = at.scoresAt + r * at.scoreRow;
             softcap(row, count);
             bias(r, row, key, count);
-            hide(r, row, key, count);
+            hide(r, row, count);
         }
     }
 
-    void softcap(long row, int count) {
+    private void softcap(long row, int count) {
         if (p.softcap != 0) {
             ScoreTransforms.softcap(scratch, row, Transpose.padded(count) / Lanes.COUNT, p.softcap);
         }
     }
 
-    /** Adds the biases but that of the mask. */
     private void bias(int r, long row, int key, int count) {
         int vectors = Transpose.padded(count) / Lanes.COUNT;
         long distance = query(r) + bounds.offset - key;
@@ -121,55 +120,12 @@ final class DecodeScores {
         }
     }
 
-    /** Applies the mask and the structure to one row; notes whether it saw a key, and whether a mask hid one. */
-    private void hide(int r, long row, int key, int count) {
-        int padded = Transpose.padded(count);
-        int shown = end[r] - first[r];
-        if (p.mask.present() && shown > 0) {
-            long from = p.mask.at(bounds.batch, head(r), bounds.queryRow + (long) query(r))
-                    + (bounds.keyRow + (long) key) * p.mask.columnStride;
-            RowStaging.load(p.mask, from, 1, count, scratch, at.biasAt, 0);
-            float hiding = p.booleanMask() ? 0 : Float.NEGATIVE_INFINITY;
-            RowTransforms.fill(scratch, at.biasAt, 0, first[r], hiding);
-            RowTransforms.fill(scratch, at.biasAt, end[r], padded, hiding);
-            if (!p.booleanMask()) {
-                RowTransforms.add(scratch, row, padded / Lanes.COUNT, at.biasAt);
-            }
-            shown = RowTransforms.hide(scratch, row, padded / Lanes.COUNT, at.biasAt, hiding);
-            if (shown < end[r] - first[r]) {
-                scratch.set(FLOAT, at.chunk.hidesAt, 1);
-            }
-            if (shown == 0) {
-                end[r] = first[r];
-            }
-        } else {
-            RowTransforms.fill(scratch, row, 0, first[r], Float.NEGATIVE_INFINITY);
-            RowTransforms.fill(scratch, row, end[r], padded, Float.NEGATIVE_INFINITY);
-        }
-        if (shown > 0) {
+    /** Applies the structure to one row; notes whether it saw a key. */
+    private void hide(int r, long row, int count) {
+        RowTransforms.fill(scratch, row, 0, first[r], Float.NEGATIVE_INFINITY);
+        RowTransforms.fill(scratch, row, end[r], Transpose.padded(count), Float.NEGATIVE_INFINITY);
+        if (end[r] > first[r]) {
             scratch.set(FLOAT, at.chunk.seenAt + r * 4L, 1);
         }
-    }
-
-    /** Turns softcapped scores into biased ones, for output. */
-    void biasAndHide(int key, int count) {
-        for (int r = 0; r < rows; r++) {
-            bias(r, at.scoresAt + r * at.scoreRow, key, count);
-            hide(r, at.scoresAt + r * at.scoreRow, key, count);
-        }
-    }
-
-    /** How many keys from j on, of those that the structure shows the row, the mask shows as well. */
-    int visibleRun(int r, int key, int j) {
-        int run = 0;
-        while (j + run < end[r] && shows(r, key + j + run)) {
-            run++;
-        }
-        return run;
-    }
-
-    /** Whether the mask shows a key to a row. */
-    boolean shows(int r, int key) {
-        return p.maskShows(bounds.batch, head(r), bounds.queryRow + (long) query(r), bounds.keyRow + (long) key);
     }
 }

@@ -56,11 +56,11 @@ final class RowProducts {
     static void mix(BlockRows block, int first, int end, int rows, int columns, MemorySegment scratch, long weights,
             long weightRow, long out) {
         long outRow = (long) columns * BYTES;
-        long step = BYTES;
         if (columns < NARROW) {
             for (int r = 0; r < rows; r++) {
                 for (int c = 0; c < columns; c++) {
-                    Float32Rows.mix1x1(block.segment, block.at, first, end, c * step, scratch, weights + r * weightRow,
+                    Float32Rows.mix1x1(block.segment, block.at, first, end, (long) c * BYTES, scratch,
+                            weights + r * weightRow,
                             out + r * outRow + (long) c * BYTES);
                 }
             }
@@ -72,15 +72,15 @@ final class RowProducts {
             int from = Math.min(c, columns - width);
             long to = out + (long) from * BYTES;
             if (rows == GROUP) {
-                Float32Rows.mix4x4(block.segment, block.at, first, end, from * step, scratch, weights, weightRow, to,
+                Float32Rows.mix4x4(block.segment, block.at, first, end, (long) from * BYTES, scratch, weights,
+                        weightRow, to,
                         outRow);
             } else if (width == WIDE) {
-                Float32Rows.mix1x8(block.segment, block.at, first, end, from * step, scratch, weights, to);
+                Float32Rows.mix1x8(block.segment, block.at, first, end, (long) from * BYTES, scratch, weights, to);
             } else {
-                Float32Rows.mix1x4(block.segment, block.at, first, end, from * step, scratch, weights, to);
+                Float32Rows.mix1x4(block.segment, block.at, first, end, (long) from * BYTES, scratch, weights, to);
             }
             c += width;
         }
     }
-
 }

@@ -72,18 +72,6 @@ final class RowSoftmax {
         sum.intoMemorySegment(memory, sums, ORDER);
     }
 
-    /** Replaces the biased scores of one row by final weights. */
-    static void weigh(MemorySegment scratch, long scores, int vectors, float max, float reciprocal) {
-        MemorySegment memory = Lanes.requireNative(scratch);
-        FloatVector shift = OnlineSoftmax.shift(FloatVector.broadcast(F, max));
-        for (int v = 0; v < vectors; v++) {
-            long at = scores + (long) v * BYTES;
-            OnlineSoftmax.weight(FloatVector.fromMemorySegment(F, memory, at, ORDER), shift)
-                    .mul(reciprocal)
-                    .intoMemorySegment(memory, at, ORDER);
-        }
-    }
-
     /** The sum of one row: that of its lanes, in their order. */
     static float total(MemorySegment scratch, long sums) {
         double total = 0;

@@ -16,8 +16,6 @@ final class RowState {
     long sumsAt;
     /** 1 where a row saw a key (rows). */
     long seenAt;
-    /** 1 where a mask hid a key that the structure shows (one float). */
-    long hidesAt;
     /** The context (rows × Dv). */
     long contextAt;
     /** One past the last byte. */
@@ -33,8 +31,7 @@ final class RowState {
         vectors = valueVectors;
         maxAt = from;
         seenAt = maxAt + rows * 4L;
-        hidesAt = seenAt + rows * 4L;
-        sumsAt = hidesAt + 64;
+        sumsAt = seenAt + rows * 4L;
         contextAt = sumsAt + (long) rows * BYTES;
         end = contextAt + (long) rows * vectors * BYTES;
     }
@@ -58,7 +55,6 @@ final class RowState {
     void clear(MemorySegment scratch) {
         Context.fill(scratch, maxAt, rows / Lanes.COUNT, Float.NEGATIVE_INFINITY);
         Context.fill(scratch, seenAt, rows / Lanes.COUNT, 0);
-        scratch.set(FLOAT, hidesAt, 0);
         Context.fill(scratch, sumsAt, rows, 0);
         Context.fill(scratch, contextAt, rows * vectors, 0);
     }

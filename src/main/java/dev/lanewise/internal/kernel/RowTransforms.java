@@ -8,8 +8,6 @@ import static dev.lanewise.internal.kernel.Lanes.ORDER;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorOperators;
 
 /** What happens to one query's row of scores, keys in lanes, between q·kᵀ and the softmax. */
 final class RowTransforms {
@@ -52,38 +50,11 @@ final class RowTransforms {
         }
     }
 
-    /** s = −∞ where the mask's element is the one that hides; tells how many of the keys are left. */
-    static int hide(MemorySegment scratch, long scores, int vectors, long mask, float hiding) {
-        MemorySegment memory = Lanes.requireNative(scratch);
-        int shown = 0;
-        for (int v = 0; v < vectors; v++) {
-            long lane = (long) v * BYTES;
-            VectorMask<Float> hidden = FloatVector.fromMemorySegment(F, memory, mask + lane, ORDER)
-                    .compare(VectorOperators.EQ, hiding);
-            FloatVector.fromMemorySegment(F, memory, scores + lane, ORDER)
-                    .blend(Float.NEGATIVE_INFINITY, hidden)
-                    .intoMemorySegment(memory, scores + lane, ORDER);
-            shown += COUNT - hidden.trueCount();
-        }
-        return shown;
-    }
-
     /** Sets elements from one to before another. */
     static void fill(MemorySegment scratch, long at, int from, int end, float value) {
         MemorySegment memory = Lanes.requireNative(scratch);
         for (int j = from; j < end; j++) {
             memory.set(FLOAT, at + j * 4L, value);
         }
-    }
-
-    /** Whether so many vectors are finite. */
-    static boolean finite(MemorySegment scratch, long at, int vectors) {
-        MemorySegment memory = Lanes.requireNative(scratch);
-        FloatVector zeroIfFinite = FloatVector.zero(F);
-        for (int v = 0; v < vectors; v++) {
-            zeroIfFinite = FloatVector.fromMemorySegment(F, memory, at + (long) v * BYTES, ORDER)
-                    .fma(FloatVector.zero(F), zeroIfFinite);
-        }
-        return zeroIfFinite.eq(0).allTrue();
     }
 }
