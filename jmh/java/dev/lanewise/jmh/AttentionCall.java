@@ -40,8 +40,8 @@ record AttentionCall(int heads, int queries, int keys, int depth, boolean causal
     @Override
     public Contender contender(String name) throws Exception {
         return switch (name) {
-            case "lanewise", "lanewise-1" -> new LanewiseAttention(this, 1);
-            case "lanewise-2" -> new LanewiseAttention(this, 2);
+            case "lanewise", "lanewise-1" -> LanewiseAttention.of(this, 1);
+            case "lanewise-2" -> LanewiseAttention.of(this, 2);
             case "onnx-mha" -> OnnxContender.multiHeadAttention(this);
             case "onnx-mha-batch" -> OnnxContender.multiHeadAttentionByBatch(this);
             case "onnx-attention" -> OnnxContender.attention(this);

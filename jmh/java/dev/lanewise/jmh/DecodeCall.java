@@ -17,7 +17,7 @@ record DecodeCall(AttentionCall attention, String contender) implements Call {
 
     @Override
     public Contender contender(String name) throws Exception {
-        return name.startsWith("lanewise-") ? new LanewiseDecode(this) : attention.contender(name);
+        return name.startsWith("lanewise-") ? LanewiseDecode.of(this) : attention.contender(name);
     }
 
     ElementType storage() {

@@ -4,6 +4,7 @@ import dev.lanewise.Attention;
 import dev.lanewise.AttentionInputs;
 import dev.lanewise.AttentionOutputs;
 import dev.lanewise.ElementType;
+import dev.lanewise.Execution;
 import dev.lanewise.PositionOffset;
 import dev.lanewise.Tensor;
 import java.lang.foreign.Arena;
@@ -12,34 +13,40 @@ import java.util.concurrent.Executors;
 
 /** The library itself, over native segments made once. */
 final class LanewiseAttention implements Contender {
-    private final Arena arena = Arena.ofShared();
+    private final Arena arena;
     private final Attention attention;
     private final AttentionInputs inputs;
     private final AttentionOutputs outputs;
     private final Tensor context;
     private final ExecutorService helpers;
-    private final int threads;
+    private final Execution execution;
 
-    LanewiseAttention(AttentionCall call, int threads) {
-        this.threads = threads;
+    /** Inputs of a shape, in a shared arena that is closed in the end, on so many threads. */
+    LanewiseAttention(Arena arena, Attention attention, AttentionInputs inputs, AttentionCall shape, int threads) {
+        this.arena = arena;
+        this.attention = attention;
+        this.inputs = inputs;
+        context = Tensor.allocate(arena, ElementType.FLOAT32, 1, shape.heads(), shape.queries(), shape.depth());
+        outputs = AttentionOutputs.of(context);
         helpers = threads > 1 ? Executors.newFixedThreadPool(threads - 1) : null;
+        execution = Execution.here().withThreads(helpers, threads);
+    }
+
+    /** Tensors. */
+    static LanewiseAttention of(AttentionCall call, int threads) {
+        Arena arena = Arena.ofShared();
         Attention.Builder builder = Attention.builder().bitStable();
-        attention = (call.causal() ? builder.causal(PositionOffset.topLeft()) : builder).build();
-        inputs = AttentionInputs.of(
+        AttentionInputs inputs = AttentionInputs.of(
                 Tensor.ofFloats(arena, call.q(), 1, call.heads(), call.queries(), call.depth()),
                 Tensor.ofFloats(arena, call.k(), 1, call.heads(), call.keys(), call.depth()),
                 Tensor.ofFloats(arena, call.v(), 1, call.heads(), call.keys(), call.depth()));
-        context = Tensor.allocate(arena, ElementType.FLOAT32, 1, call.heads(), call.queries(), call.depth());
-        outputs = AttentionOutputs.of(context);
+        Attention attention = (call.causal() ? builder.causal(PositionOffset.topLeft()) : builder).build();
+        return new LanewiseAttention(arena, attention, inputs, call, threads);
     }
 
     @Override
     public void run() {
-        if (helpers == null) {
-            attention.run(inputs, outputs);
-        } else {
-            attention.run(inputs, outputs, helpers, threads);
-        }
+        attention.run(inputs, outputs, execution);
     }
 
     @Override

@@ -2,7 +2,6 @@ package dev.lanewise.jmh;
 
 import dev.lanewise.Attention;
 import dev.lanewise.AttentionInputs;
-import dev.lanewise.AttentionOutputs;
 import dev.lanewise.ElementType;
 import dev.lanewise.KvCache;
 import dev.lanewise.Tensor;
@@ -11,27 +10,19 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Random;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 
 /** Attention over a cache. */
-final class LanewiseDecode implements Contender {
+final class LanewiseDecode {
     private static final int PAGE = 16;
 
-    private final Arena arena = Arena.ofShared();
-    private final ExecutorService helpers;
-    private final int threads;
-    private final Attention attention = Attention.builder().bitStable().build();
-    private final AttentionInputs inputs;
-    private final AttentionOutputs outputs;
-    private final Tensor context;
+    private LanewiseDecode() {
+    }
 
-    LanewiseDecode(DecodeCall call) {
+    static LanewiseAttention of(DecodeCall call) {
         AttentionCall shape = call.attention();
         int keys = shape.keys();
         int depth = shape.depth();
-        threads = call.threads();
-        helpers = threads > 1 ? Executors.newFixedThreadPool(threads - 1) : null;
+        Arena arena = Arena.ofShared();
         KvCache cache = KvCache.builder(call.kvHeads(), depth)
                 .storage(call.storage())
                 .pageTokens(call.paged() ? PAGE : keys)
@@ -45,10 +36,9 @@ final class LanewiseDecode implements Contender {
             sequence.append(0, heads(local, shape.k(), shape, call.kvHeads()),
                     heads(local, shape.v(), shape, call.kvHeads()));
         }
-        inputs = AttentionInputs.ofCache(
+        AttentionInputs inputs = AttentionInputs.ofCache(
                 Tensor.ofFloats(arena, shape.q(), 1, shape.heads(), shape.queries(), depth), 0, sequence);
-        context = Tensor.allocate(arena, ElementType.FLOAT32, 1, shape.heads(), shape.queries(), depth);
-        outputs = AttentionOutputs.of(context);
+        return new LanewiseAttention(arena, Attention.builder().bitStable().build(), inputs, shape, call.threads());
     }
 
     private static Tensor heads(Arena arena, float[] values, AttentionCall shape, int kvHeads) {
@@ -68,27 +58,5 @@ final class LanewiseDecode implements Contender {
         }
         Collections.shuffle(sequences, new Random(1));
         sequences.forEach(KvCache.Sequence::close);
-    }
-
-    @Override
-    public void run() {
-        if (helpers == null) {
-            attention.run(inputs, outputs);
-        } else {
-            attention.run(inputs, outputs, helpers, threads);
-        }
-    }
-
-    @Override
-    public float[] result() {
-        return context.toFloats();
-    }
-
-    @Override
-    public void close() {
-        if (helpers != null) {
-            helpers.close();
-        }
-        arena.close();
     }
 }

@@ -3,9 +3,7 @@ package dev.lanewise;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.sun.management.ThreadMXBean;
 import java.lang.foreign.Arena;
-import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -20,10 +18,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** A warm call allocates nothing, whatever it is asked for. */
 @Tag("width")
 class AllocationTest {
-    private static final int CALLS = 200;
-    /** Batches in a row that have to be free of allocation. */
-    private static final int QUIET_BATCHES = 3;
-    private static final long PATIENCE_NANOS = 30_000_000_000L;
     private static final int HEADS = 1;
     /** One whole panel of 64 queries and a rest that is a multiple of no vector. */
     private static final int QUERIES = 67;
@@ -32,7 +26,6 @@ class AllocationTest {
     private static final int DEPTH = 20;
     private static final int FEATURES = 48;
 
-    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
     private static Arena arena;
 
     @BeforeAll
@@ -161,37 +154,19 @@ class AllocationTest {
         return tensor;
     }
 
-    /** What a batch of calls allocated on this thread. */
-    private static long allocated(Runnable call) {
-        long before = THREADS.getCurrentThreadAllocatedBytes();
-        for (int i = 0; i < CALLS; i++) {
-            call.run();
-        }
-        return THREADS.getCurrentThreadAllocatedBytes() - before;
-    }
-
-    /** The interpreter and C1 box every vector, so how long it takes to get there is the compilers' affair; that it gets there is ours. */
     @ParameterizedTest
     @MethodSource("cases")
     void warmCallsAllocateNothing(String name) {
-        Runnable call = calls().get(name);
-        long start = System.nanoTime();
-        long bytes = -1;
-        int quiet = 0;
-        while (quiet < QUIET_BATCHES && System.nanoTime() - start < PATIENCE_NANOS) {
-            bytes = allocated(call);
-            quiet = bytes == 0 ? quiet + 1 : 0;
-        }
-        assertEquals(QUIET_BATCHES, quiet, name + ": " + bytes / CALLS + " bytes a call in the last batch");
+        WarmCalls.assertAllocateNothing(name, calls().get(name));
     }
 
     /** The counter itself allocates nothing and sees the smallest object. */
     @org.junit.jupiter.api.Test
     void theCounterSeesOneObjectACall() {
-        assertEquals(0, allocated(() -> {
+        assertEquals(0, WarmCalls.allocated(() -> {
         }));
         Object[] kept = new Object[1];
-        long bytes = allocated(() -> kept[0] = new Object());
-        assertTrue(bytes >= CALLS * 8L, () -> bytes + " bytes");
+        long bytes = WarmCalls.allocated(() -> kept[0] = new Object());
+        assertTrue(bytes >= WarmCalls.CALLS * 8L, () -> bytes + " bytes");
     }
 }

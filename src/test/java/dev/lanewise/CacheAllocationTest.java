@@ -1,10 +1,6 @@
 package dev.lanewise;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
-
-import com.sun.management.ThreadMXBean;
 import java.lang.foreign.Arena;
-import java.lang.management.ManagementFactory;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
@@ -16,16 +12,11 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** A warm append and a warm call over a cache allocate nothing. */
 @Tag("width")
 class CacheAllocationTest {
-    private static final int CALLS = 200;
-    private static final int QUIET_BATCHES = 3;
-    private static final long PATIENCE_NANOS = 30_000_000_000L;
     private static final int KV_HEADS = 2;
     private static final int HEADS = 4;
     private static final int DEPTH = 20;
     private static final int KEYS = 131;
     private static final int PAGE = 16;
-
-    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
     static Stream<String> cases() {
         return calls(Arena.ofAuto()).keySet().stream();
@@ -78,27 +69,11 @@ class CacheAllocationTest {
         return () -> operator.run(inputs, outputs);
     }
 
-    private static long allocated(Runnable call) {
-        long before = THREADS.getCurrentThreadAllocatedBytes();
-        for (int i = 0; i < CALLS; i++) {
-            call.run();
-        }
-        return THREADS.getCurrentThreadAllocatedBytes() - before;
-    }
-
     @ParameterizedTest
     @MethodSource("cases")
     void warmCallsAllocateNothing(String name) {
         try (Arena arena = Arena.ofConfined()) {
-            Runnable call = calls(arena).get(name);
-            long start = System.nanoTime();
-            long bytes = -1;
-            int quiet = 0;
-            while (quiet < QUIET_BATCHES && System.nanoTime() - start < PATIENCE_NANOS) {
-                bytes = allocated(call);
-                quiet = bytes == 0 ? quiet + 1 : 0;
-            }
-            assertEquals(QUIET_BATCHES, quiet, name + ": " + bytes / CALLS + " bytes a call in the last batch");
+            WarmCalls.assertAllocateNothing(name, calls(arena).get(name));
         }
     }
 }
