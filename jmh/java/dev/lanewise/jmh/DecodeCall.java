@@ -29,10 +29,10 @@ record DecodeCall(AttentionCall attention, String contender) implements Call {
         };
     }
 
-    /** Key/value heads: the first ones of as many as there are query heads. */
+    /** Key/value heads: the first ones of as many as there are query heads, and no more than those. */
     int kvHeads() {
         return contender.endsWith("kv")
-                ? Integer.parseInt(contender.replaceAll("\\D", ""))
+                ? Math.min(attention.heads(), Integer.parseInt(contender.replaceAll("\\D", "")))
                 : attention.heads();
     }
 
