@@ -400,6 +400,9 @@ public final class KvCache {
             try {
                 scratch.state.keys(k, target, length, rotation, position, scratch);
                 scratch.state.values(v, target, length, scratch);
+                if (scratch.state.special()) {
+                    list.markSpecial();
+                }
                 done = true;
             } finally {
                 scratch.state.clear();

@@ -5,8 +5,6 @@ import static dev.lanewise.internal.kernel.Lanes.FLOAT;
 
 import dev.lanewise.ElementType;
 import dev.lanewise.internal.memory.CachedRows;
-import dev.lanewise.internal.memory.Elements;
-import dev.lanewise.internal.memory.Operand;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
@@ -19,43 +17,42 @@ final class BlockRows {
     MemorySegment segment;
     /** The type of the elements. */
     ElementType type;
-    /** The byte of each row, and of the last one again up to a multiple of {@link LaneSums#GROUP}. */
-    long[] at;
-    private long[] natural;
+    /** The byte of each row, and of the last one again up to a whole vector of rows. */
+    final long[] at;
     /** Whether each row has a scale, which is then in scratch. */
     boolean scaled;
     /** Whether the rows follow each other at one distance. */
     boolean even;
 
     BlockRows(int rows) {
-        at = new long[rows + LaneSums.GROUP];
-        natural = new long[at.length];
+        at = new long[rows + COUNT];
     }
 
-    /**
-     * Whether rows of a cache can be read in place: whole vectors of float32. Widening eight narrow rows in one loop is more than C2 inlines
-     * ({@code NodeCountInliningCutoff}), and the vectors are boxed; widened a block at a time, they pass through scratch.
-     */
-    static boolean direct(CachedRows cache, int columns) {
-        return columns % COUNT == 0 && cache.type == ElementType.FLOAT32 && Operand.isNative(cache.segment);
-    }
-
-    /** Points at rows of a cache. */
-    void point(CachedRows cache, boolean values, int head, int key, int rows) {
+    /** Points at rows of a cache, in the order of the keys or in that of {@link KeyStreams}. */
+    void point(CachedRows cache, boolean values, int head, int key, int rows, boolean streams) {
         segment = cache.segment;
         type = cache.type;
         scaled = type == ElementType.INT8;
-        even = cache.run(key, key + rows) == rows;
+        even = !streams && cache.run(key, key + rows) == rows;
+        int each = streams ? rows / KeyStreams.STREAMS : 0;
+        for (int s = 0; s < KeyStreams.STREAMS && each > 0; s++) {
+            point(cache, values, head, key + s * each, each, s, KeyStreams.STREAMS);
+        }
+        int spread = each * KeyStreams.STREAMS;
+        point(cache, values, head, key + spread, rows - spread, spread, 1);
+        repeatLast(rows);
+    }
+
+    private void point(CachedRows cache, boolean values, int head, int key, int rows, int to, int step) {
         long rowBytes = values ? cache.valueRowBytes : cache.keyRowBytes;
         for (int j = 0; j < rows;) {
             int run = cache.run(key + j, key + rows);
             long row = values ? cache.valueAt(head, key + j) : cache.keyAt(head, key + j);
             for (int end = j + run; j < end; j++) {
-                at[j] = row;
+                at[to + j * step] = row;
                 row += rowBytes;
             }
         }
-        repeatLast(rows);
     }
 
     /** Copies the rows of a cache that were pointed at into scratch, without their scales, and points there. */
@@ -78,18 +75,10 @@ final class BlockRows {
     /** Points at rows of a cache as float32 at one distance, copied into scratch if they are not like that where they lie. */
     void load(CachedRows cache, boolean values, int head, int key, int rows, int columns, MemorySegment scratch,
             long to) {
-        point(cache, values, head, key, rows);
+        point(cache, values, head, key, rows, false);
         if (type != ElementType.FLOAT32 || !even) {
             stage(rows, columns, scratch, to);
         }
-    }
-
-    /** Puts the rows into the order of streams. */
-    void spread(int rows) {
-        long[] swap = natural;
-        natural = at;
-        at = swap;
-        KeyStreams.spread(natural, at, rows);
     }
 
     /** Bytes from one row to the next, where they lie at one distance. */
@@ -97,17 +86,14 @@ final class BlockRows {
         return at[1] - at[0];
     }
 
-    /** Copies the scales of rows of a cache, one float32 a row. */
+    /** Copies the scales of rows of a cache, one float32 a row, in the order of the keys. */
     static void loadScales(CachedRows cache, boolean values, int head, int key, int rows, MemorySegment scratch,
             long to) {
-        MemorySegment target = Lanes.requireNative(scratch);
         for (int j = 0; j < rows;) {
             int run = cache.run(key + j, key + rows);
             long scale = values ? cache.valueScaleAt(head, key + j) : cache.keyScaleAt(head, key + j);
-            for (int end = j + run; j < end; j++) {
-                target.set(FLOAT, to + j * 4L, Elements.get(cache.segment, ElementType.FLOAT32, scale));
-                scale += Float.BYTES;
-            }
+            MemorySegment.copy(cache.segment, scale, scratch, to + j * 4L, run * 4L);
+            j += run;
         }
     }
 
@@ -133,7 +119,7 @@ final class BlockRows {
     }
 
     private void repeatLast(int rows) {
-        Arrays.fill(at, rows, rows + LaneSums.GROUP, at[rows - 1]);
+        Arrays.fill(at, rows, rows + COUNT, at[rows - 1]);
     }
 
     private static void pad(MemorySegment scratch, long to, long rowBytes, int rows, int columns) {

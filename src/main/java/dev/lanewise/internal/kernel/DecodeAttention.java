@@ -20,7 +20,7 @@ final class DecodeAttention implements UnitKernel {
     static final int CHUNK = 2048;
     /** Fewer units than this a thread, and the last thread to finish may be late by too much. */
     private static final int UNITS_A_THREAD = 4;
-    /** Keys in a block that goes through scratch: widened, keys and values of 128 features stay in the first-level cache. */
+    /** Keys in a block of one row that goes through scratch: widened, 128 features of each stay in the first-level cache. */
     private static final int STAGED_KEYS = 64;
     /** Rows from which on they lie in lanes for q·kᵀ. */
     private static final int TILED_ROWS = 5;
@@ -86,9 +86,21 @@ final class DecodeAttention implements UnitKernel {
 
     /** One row streams; more rows read a block again and again, so that it has to stay in a cache. */
     private static int blockKeys(AttentionProblem problem, int rows) {
-        return rows == 1 && problem.cached(0).type != ElementType.FLOAT32
-                ? STAGED_KEYS
-                : rows == 1 ? DecodeLayout.KEYS : rows <= 8 ? 256 : 128;
+        if (rows > 1) {
+            return rows <= 8 ? 256 : 128;
+        }
+        CachedRows cache = problem.cached(0);
+        return direct(cache, problem.depth, 1) && direct(cache, problem.valueDepth, 1)
+                ? problem.depth <= RowProducts.ONE_PASS && problem.valueDepth <= RowProducts.ONE_PASS
+                        ? DecodeLayout.KEYS
+                        : 256
+                : STAGED_KEYS;
+    }
+
+    /** Whether rows of a cache are read in place: in whole vectors, and for one row only if they have to be widened. */
+    private static boolean direct(CachedRows cache, int columns, int rows) {
+        return RowOrder.parts(cache.type, columns) > 0
+                && (cache.type == ElementType.FLOAT32 || rows == 1 && !cache.special);
     }
 
     @Override
@@ -180,8 +192,9 @@ final class DecodeAttention implements UnitKernel {
             return false;
         }
         cache = p.cached((int) row);
-        keysDirect = BlockRows.direct(cache, p.depth);
-        valuesDirect = BlockRows.direct(cache, p.valueDepth);
+        keysDirect = direct(cache, p.depth, rows);
+        valuesDirect = direct(cache, p.valueDepth, rows);
+        at.valueParts = valuesDirect ? RowOrder.parts(cache.type, p.valueDepth) : 1;
         scores.select(kvHead, firstRow, rows);
         return true;
     }
@@ -221,6 +234,12 @@ final class DecodeAttention implements UnitKernel {
             RowTransforms.fill(scratch, to, p.depth, at.depthVectors * COUNT, 0);
         }
         Context.multiply(scratch, at.queriesAt, rows * at.depthVectors, p.scale);
+        keysDirect = keysDirect && (cache.type != ElementType.FLOAT16 || modest());
+        if (keysDirect && cache.type != ElementType.FLOAT32) {
+            Context.multiply(scratch, at.queriesAt, at.depthVectors, RowProducts.queryFactor(cache.type));
+            MemorySegment.copy(scratch, at.queriesAt, scratch, at.panelAt, p.depth * 4L);
+            RowOrder.split(scratch, at.panelAt, p.depth, RowOrder.parts(cache.type, p.depth), at.queriesAt);
+        }
         if (tiled()) {
             int padded = Transpose.padded(rows);
             Context.fill(scratch, at.queriesAt + (long) rows * at.depthVectors * BYTES,
@@ -233,6 +252,15 @@ final class DecodeAttention implements UnitKernel {
                         at.panelAt + (long) r * at.depthVectors * BYTES, width * 4L, scratch, at.blockAt);
             }
         }
+    }
+
+    /** Whether no element of the first query is too large for {@link Float16Rows}. */
+    private boolean modest() {
+        boolean modest = true;
+        for (long d = 0; d < p.depth; d++) {
+            modest &= Math.abs(scratch.get(FLOAT, at.queriesAt + d * 4)) < Float16Rows.QUERY_LIMIT;
+        }
+        return modest;
     }
 
     /** Whether there are rows enough to lie in lanes for q·kᵀ. */
@@ -270,9 +298,6 @@ final class DecodeAttention implements UnitKernel {
     /** Raw scores of rows from one to before another. */
     private void dot(int key, int count, int from, int to) {
         loadKeys(key, count);
-        if (KeyStreams.used(rows, count)) {
-            keys.spread(count);
-        }
         if (tiled()) {
             multiply(count);
         } else {
@@ -321,14 +346,14 @@ final class DecodeAttention implements UnitKernel {
             keys.load(cache, false, kvHead, key, count, p.depth, scratch, at.keysAt);
             return;
         }
-        keys.point(cache, false, kvHead, key, count);
+        keys.point(cache, false, kvHead, key, count, KeyStreams.used(rows, count));
         if (!keysDirect) {
             keys.stage(count, p.depth, scratch, at.keysAt);
         }
     }
 
     private void loadValues(int key, int count) {
-        values.point(cache, true, kvHead, key, count);
+        values.point(cache, true, kvHead, key, count, KeyStreams.used(rows, count));
         if (!valuesDirect) {
             values.stage(count, p.valueDepth, scratch, at.valuesAt);
         }
@@ -352,9 +377,6 @@ final class DecodeAttention implements UnitKernel {
     /** context = context·factor + weights·v, row by row or four rows at a time. */
     private void weighValues(int key, int count, int from, int to) {
         loadValues(key, count);
-        if (KeyStreams.used(rows, count)) {
-            values.spread(count);
-        }
         if (values.scaled) {
             loadScales(true, key, count);
             for (int r = from; r < to; r++) {

@@ -8,7 +8,7 @@ final class DecodeLayout {
     /** The most rows that share one pass over the keys. */
     static final int ROWS = 64;
     /** The most keys in a block. */
-    static final int KEYS = 1024;
+    static final int KEYS = 2048;
 
     /** Vectors in a row of q, and of staged keys. */
     int depthVectors;
@@ -16,6 +16,8 @@ final class DecodeLayout {
     int valueVectors;
     /** Keys in a block. */
     int keys;
+    /** Elements of a value that share an int where the context is in their {@link RowOrder}, or 1. */
+    int valueParts;
     /** Scaled queries (rows × D). */
     long queriesAt;
     /** The same transposed (D × rows), for tiles. */
@@ -38,7 +40,7 @@ final class DecodeLayout {
     long chunkFactorsAt;
     /** What one block adds to the context (4 rows × Dv). */
     long productAt;
-    /** Dot products on their way to sums (8 vectors). */
+    /** Dot products on their way to sums (lanes × lanes). */
     long partialAt;
     /** Biases or mask elements of one row (keys). */
     long biasAt;
@@ -58,7 +60,7 @@ final class DecodeLayout {
     /** Lays out scratch for blocks of so many rows, and blocks of so many keys. */
     void set(AttentionProblem p, int rows, int keysInBlock) {
         keys = keysInBlock;
-        int keyFloats = Transpose.padded(keys) + LaneSums.WRITTEN;
+        int keyFloats = Transpose.padded(keys) + COUNT;
         int rowFloats = Transpose.padded(rows);
         depthVectors = Transpose.padded(p.depth) / COUNT;
         valueVectors = Transpose.padded(p.valueDepth) / COUNT;
@@ -76,7 +78,7 @@ final class DecodeLayout {
         factorsAt = reserve(rowFloats);
         chunkFactorsAt = reserve(rowFloats);
         productAt = reserve(4L * valueVectors * COUNT);
-        partialAt = reserve((long) LaneSums.GROUP * COUNT);
+        partialAt = reserve((long) COUNT * COUNT);
         biasAt = reserve(keyFloats);
         orderAt = reserve(keyFloats);
         scalesAt = reserve(keyFloats);

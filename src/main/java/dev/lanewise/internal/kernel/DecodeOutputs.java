@@ -45,12 +45,21 @@ final class DecodeOutputs {
     /** Writes the context and the log-sum-exp. */
     void store() {
         for (int r = 0; r < scores.rows(); r++) {
-            RowStaging.store(scratch, at.total.context(r), 0, 1, p.valueDepth, p.context, to(p.context, r));
+            RowStaging.store(scratch, context(r), 0, 1, p.valueDepth, p.context, to(p.context, r));
             if (p.logSumExp.present()) {
                 double value = OnlineSoftmax.logSumExp(max(r), RowSoftmax.total(scratch, at.total.sums(r)));
                 Elements.setDouble(p.logSumExp.segment, p.logSumExp.type, to(p.logSumExp, r), value);
             }
         }
+    }
+
+    /** Where the context of a row lies, its features in their own order. */
+    private long context(int row) {
+        if (at.valueParts == 1) {
+            return at.total.context(row);
+        }
+        RowOrder.join(scratch, at.total.context(row), p.valueDepth, at.valueParts, at.productAt);
+        return at.productAt;
     }
 
     private float max(int row) {

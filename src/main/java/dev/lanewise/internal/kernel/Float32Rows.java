@@ -12,9 +12,6 @@ import jdk.incubator.vector.FloatVector;
 
 /** Products with rows of float32, lanes along the row. See {@link RowProducts} for the arguments. */
 final class Float32Rows {
-    /** Bytes that fill a vector. */
-    private static final int STEP = COUNT * Float.BYTES;
-
     private Float32Rows() {
     }
 
@@ -22,91 +19,76 @@ final class Float32Rows {
         return FloatVector.fromMemorySegment(F, from, at, ORDER);
     }
 
-    /** One query row. */
-    static void dot1(MemorySegment rows, long[] at, int count, int depth, MemorySegment scratch, long query,
+    /** Adds the products of one query and eight vectors of each row. */
+    static void dot8(MemorySegment rows, long[] at, int count, long column, MemorySegment scratch, long query,
             long partial, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
-        for (int j = 0; j < count; j += LaneSums.GROUP) {
-            long k0 = at[j];
-            long k1 = at[j + 1];
-            long k2 = at[j + 2];
-            long k3 = at[j + 3];
-            long k4 = at[j + 4];
-            long k5 = at[j + 5];
-            long k6 = at[j + 6];
-            long k7 = at[j + 7];
-            FloatVector a0 = FloatVector.zero(F);
-            FloatVector a1 = FloatVector.zero(F);
-            FloatVector a2 = FloatVector.zero(F);
-            FloatVector a3 = FloatVector.zero(F);
-            FloatVector a4 = FloatVector.zero(F);
-            FloatVector a5 = FloatVector.zero(F);
-            FloatVector a6 = FloatVector.zero(F);
-            FloatVector a7 = FloatVector.zero(F);
-            for (int d = 0; d < depth; d++) {
-                FloatVector x = FloatVector.fromMemorySegment(F, memory, query + (long) d * BYTES, ORDER);
-                long step = (long) d * STEP;
-                a0 = load(from, k0 + step).fma(x, a0);
-                a1 = load(from, k1 + step).fma(x, a1);
-                a2 = load(from, k2 + step).fma(x, a2);
-                a3 = load(from, k3 + step).fma(x, a3);
-                a4 = load(from, k4 + step).fma(x, a4);
-                a5 = load(from, k5 + step).fma(x, a5);
-                a6 = load(from, k6 + step).fma(x, a6);
-                a7 = load(from, k7 + step).fma(x, a7);
+        FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
+        FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
+        FloatVector q2 = FloatVector.fromMemorySegment(F, memory, query + 2 * BYTES, ORDER);
+        FloatVector q3 = FloatVector.fromMemorySegment(F, memory, query + 3 * BYTES, ORDER);
+        FloatVector q4 = FloatVector.fromMemorySegment(F, memory, query + 4 * BYTES, ORDER);
+        FloatVector q5 = FloatVector.fromMemorySegment(F, memory, query + 5 * BYTES, ORDER);
+        FloatVector q6 = FloatVector.fromMemorySegment(F, memory, query + 6 * BYTES, ORDER);
+        FloatVector q7 = FloatVector.fromMemorySegment(F, memory, query + 7 * BYTES, ORDER);
+        for (int j = 0; j < count; j += COUNT) {
+            for (int i = 0; i < COUNT; i++) {
+                long row = at[j + i] + column;
+                FloatVector a = load(from, row).mul(q0);
+                FloatVector b = load(from, row + BYTES).mul(q1);
+                a = load(from, row + 2 * BYTES).fma(q2, a);
+                b = load(from, row + 3 * BYTES).fma(q3, b);
+                a = load(from, row + 4 * BYTES).fma(q4, a);
+                b = load(from, row + 5 * BYTES).fma(q5, b);
+                a = load(from, row + 6 * BYTES).fma(q6, a);
+                b = load(from, row + 7 * BYTES).fma(q7, b);
+                a.add(b).intoMemorySegment(memory, partial + (long) i * BYTES, ORDER);
             }
-            a0.intoMemorySegment(memory, partial, ORDER);
-            a1.intoMemorySegment(memory, partial + BYTES, ORDER);
-            a2.intoMemorySegment(memory, partial + 2 * BYTES, ORDER);
-            a3.intoMemorySegment(memory, partial + 3 * BYTES, ORDER);
-            a4.intoMemorySegment(memory, partial + 4 * BYTES, ORDER);
-            a5.intoMemorySegment(memory, partial + 5 * BYTES, ORDER);
-            a6.intoMemorySegment(memory, partial + 6 * BYTES, ORDER);
-            a7.intoMemorySegment(memory, partial + 7 * BYTES, ORDER);
-            LaneSums.sum(memory, partial, out + j * 4L);
+            LaneSums.add(memory, partial, out + j * 4L);
         }
     }
 
-    /** One row of weights, one vector of the context. */
-    static void mix1x1(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
-            long weights, long out) {
+    /** Adds the products of one query and four vectors of each row. */
+    static void dot4(MemorySegment rows, long[] at, int count, long column, MemorySegment scratch, long query,
+            long partial, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
-        FloatVector c0 = FloatVector.zero(F);
-        for (int j = first; j < end; j++) {
-            long row = at[j] + column;
-            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
-            c0 = load(from, row).fma(w, c0);
+        FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
+        FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
+        FloatVector q2 = FloatVector.fromMemorySegment(F, memory, query + 2 * BYTES, ORDER);
+        FloatVector q3 = FloatVector.fromMemorySegment(F, memory, query + 3 * BYTES, ORDER);
+        for (int j = 0; j < count; j += COUNT) {
+            for (int i = 0; i < COUNT; i++) {
+                long row = at[j + i] + column;
+                FloatVector a = load(from, row).mul(q0);
+                FloatVector b = load(from, row + BYTES).mul(q1);
+                a = load(from, row + 2 * BYTES).fma(q2, a);
+                b = load(from, row + 3 * BYTES).fma(q3, b);
+                a.add(b).intoMemorySegment(memory, partial + (long) i * BYTES, ORDER);
+            }
+            LaneSums.add(memory, partial, out + j * 4L);
         }
-        c0.intoMemorySegment(memory, out, ORDER);
     }
 
-    /** One row of weights, four vectors of the context. */
-    static void mix1x4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
-            long weights, long out) {
+    /** Adds the products of one query and one vector of each row. */
+    static void dot1(MemorySegment rows, long[] at, int count, long column, MemorySegment scratch, long query,
+            long partial, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
-        FloatVector c0 = FloatVector.zero(F);
-        FloatVector c1 = FloatVector.zero(F);
-        FloatVector c2 = FloatVector.zero(F);
-        FloatVector c3 = FloatVector.zero(F);
-        for (int j = first; j < end; j++) {
-            long row = at[j] + column;
-            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
-            c0 = load(from, row).fma(w, c0);
-            c1 = load(from, row + STEP).fma(w, c1);
-            c2 = load(from, row + 2 * STEP).fma(w, c2);
-            c3 = load(from, row + 3 * STEP).fma(w, c3);
+        FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
+        for (int j = 0; j < count; j += COUNT) {
+            for (int i = 0; i < COUNT; i++) {
+                long row = at[j + i] + column;
+                FloatVector a = load(from, row).mul(q0);
+                a.intoMemorySegment(memory, partial + (long) i * BYTES, ORDER);
+            }
+            LaneSums.add(memory, partial, out + j * 4L);
         }
-        c0.intoMemorySegment(memory, out, ORDER);
-        c1.intoMemorySegment(memory, out + BYTES, ORDER);
-        c2.intoMemorySegment(memory, out + 2 * BYTES, ORDER);
-        c3.intoMemorySegment(memory, out + 3 * BYTES, ORDER);
     }
 
     /** One row of weights, eight vectors of the context. */
-    static void mix1x8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
+    static void mix8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
@@ -122,13 +104,13 @@ final class Float32Rows {
             long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
             c0 = load(from, row).fma(w, c0);
-            c1 = load(from, row + STEP).fma(w, c1);
-            c2 = load(from, row + 2 * STEP).fma(w, c2);
-            c3 = load(from, row + 3 * STEP).fma(w, c3);
-            c4 = load(from, row + 4 * STEP).fma(w, c4);
-            c5 = load(from, row + 5 * STEP).fma(w, c5);
-            c6 = load(from, row + 6 * STEP).fma(w, c6);
-            c7 = load(from, row + 7 * STEP).fma(w, c7);
+            c1 = load(from, row + BYTES).fma(w, c1);
+            c2 = load(from, row + 2 * BYTES).fma(w, c2);
+            c3 = load(from, row + 3 * BYTES).fma(w, c3);
+            c4 = load(from, row + 4 * BYTES).fma(w, c4);
+            c5 = load(from, row + 5 * BYTES).fma(w, c5);
+            c6 = load(from, row + 6 * BYTES).fma(w, c6);
+            c7 = load(from, row + 7 * BYTES).fma(w, c7);
         }
         c0.intoMemorySegment(memory, out, ORDER);
         c1.intoMemorySegment(memory, out + BYTES, ORDER);
@@ -138,6 +120,43 @@ final class Float32Rows {
         c5.intoMemorySegment(memory, out + 5 * BYTES, ORDER);
         c6.intoMemorySegment(memory, out + 6 * BYTES, ORDER);
         c7.intoMemorySegment(memory, out + 7 * BYTES, ORDER);
+    }
+
+    /** One row of weights, four vectors of the context. */
+    static void mix4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
+            long weights, long out) {
+        MemorySegment from = requireNative(rows);
+        MemorySegment memory = requireNative(scratch);
+        FloatVector c0 = FloatVector.zero(F);
+        FloatVector c1 = FloatVector.zero(F);
+        FloatVector c2 = FloatVector.zero(F);
+        FloatVector c3 = FloatVector.zero(F);
+        for (int j = first; j < end; j++) {
+            long row = at[j] + column;
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
+            c0 = load(from, row).fma(w, c0);
+            c1 = load(from, row + BYTES).fma(w, c1);
+            c2 = load(from, row + 2 * BYTES).fma(w, c2);
+            c3 = load(from, row + 3 * BYTES).fma(w, c3);
+        }
+        c0.intoMemorySegment(memory, out, ORDER);
+        c1.intoMemorySegment(memory, out + BYTES, ORDER);
+        c2.intoMemorySegment(memory, out + 2 * BYTES, ORDER);
+        c3.intoMemorySegment(memory, out + 3 * BYTES, ORDER);
+    }
+
+    /** One row of weights, one vector of the context. */
+    static void mix1(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
+            long weights, long out) {
+        MemorySegment from = requireNative(rows);
+        MemorySegment memory = requireNative(scratch);
+        FloatVector c0 = FloatVector.zero(F);
+        for (int j = first; j < end; j++) {
+            long row = at[j] + column;
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
+            c0 = load(from, row).fma(w, c0);
+        }
+        c0.intoMemorySegment(memory, out, ORDER);
     }
 
     /** Four rows of weights, four vectors of the context. */
@@ -164,9 +183,9 @@ final class Float32Rows {
         for (int j = first; j < end; j++) {
             long row = at[j] + column;
             FloatVector v0 = load(from, row);
-            FloatVector v1 = load(from, row + STEP);
-            FloatVector v2 = load(from, row + 2 * STEP);
-            FloatVector v3 = load(from, row + 3 * STEP);
+            FloatVector v1 = load(from, row + BYTES);
+            FloatVector v2 = load(from, row + 2 * BYTES);
+            FloatVector v3 = load(from, row + 3 * BYTES);
             FloatVector w0 = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
             c00 = v0.fma(w0, c00);
             c01 = v1.fma(w0, c01);

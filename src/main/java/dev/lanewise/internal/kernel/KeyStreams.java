@@ -10,7 +10,7 @@ import java.lang.foreign.MemorySegment;
  * depends on the number of keys alone.
  */
 final class KeyStreams {
-    private static final int STREAMS = 8;
+    static final int STREAMS = 4;
     /** Blocks below this are in a cache as soon as the first stream is. */
     private static final int WORTHWHILE = 256;
 
@@ -20,17 +20,6 @@ final class KeyStreams {
     /** Whether a block of so many rows and keys is read in streams. */
     static boolean used(int rows, int keys) {
         return rows == 1 && keys >= WORTHWHILE;
-    }
-
-    /** Puts addresses into the order of the streams. */
-    static void spread(long[] natural, long[] at, int keys) {
-        int each = keys / STREAMS;
-        for (int s = 0; s < STREAMS; s++) {
-            for (int j = 0; j < each; j++) {
-                at[j * STREAMS + s] = natural[s * each + j];
-            }
-        }
-        System.arraycopy(natural, each * STREAMS, at, each * STREAMS, natural.length - each * STREAMS);
     }
 
     /** Puts floats into the order of the streams. */

@@ -7,62 +7,81 @@ import static dev.lanewise.internal.kernel.Lanes.ORDER;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorShuffle;
 
 /**
- * The sums across the lanes of eight vectors at once, by a tree that transposes as it adds: 8 additions for 8 sums. A fixed order, where
- * {@code reduceLanes} leaves it open and the interpreter's differs from C2's.
+ * The sums across the lanes of as many vectors as a vector has lanes, by a tree that transposes as it adds: COUNT − 1 additions for COUNT
+ * sums. A fixed order, where {@code reduceLanes} leaves it open and the interpreter's differs from C2's.
  */
 final class LaneSums {
-    /** Vectors summed at once. */
-    static final int GROUP = 8;
-    /** Floats that are written: 8 sums, and as many as fill a vector, which mean nothing. */
-    static final int WRITTEN = Math.max(GROUP, COUNT);
+    private static final int QUARTER = COUNT / 4;
+    private static final VectorShuffle<Float> XOR_FAR = xor(COUNT / 2);
+    private static final VectorShuffle<Float> XOR_NEAR = xor(COUNT / 4);
+    private static final VectorMask<Float> BIT_FAR = bit(COUNT / 2);
+    private static final VectorMask<Float> BIT_NEAR = bit(COUNT / 4);
 
     private LaneSums() {
     }
 
-    /**
-     * Leaves the sums of eight vectors one after another. No part of it takes a vector: C2 would box the arguments of one that it does not
-     * inline.
-     *
-     * @param vectors the byte of the first vector in scratch
-     * @param to the byte of the first sum
-     */
-    static void sum(MemorySegment scratch, long vectors, long to) {
-        MemorySegment memory = Lanes.requireNative(scratch);
-        if (COUNT == 4) {
-            four(memory, vectors, to);
-            four(memory, vectors + 4L * BYTES, to + BYTES);
-            return;
-        }
-        for (int i = 0; i < 4; i++) {
-            long at = vectors + (long) i * BYTES;
-            FloatVector a = FloatVector.fromMemorySegment(F, memory, at, ORDER);
-            FloatVector b = FloatVector.fromMemorySegment(F, memory, at + 4L * BYTES, ORDER);
-            a.blend(b, Transpose.BIT4)
-                    .add(b.blend(a, Transpose.BIT4).rearrange(Transpose.XOR4))
-                    .intoMemorySegment(memory, at, ORDER);
-        }
-        four(memory, vectors, to);
-        if (COUNT == 16) {
-            FloatVector low = FloatVector.fromMemorySegment(F, memory, to, ORDER);
-            low.add(low.rearrange(Transpose.XOR8)).intoMemorySegment(memory, to, ORDER);
-        }
+    private static VectorShuffle<Float> xor(int distance) {
+        return distance == 8
+                ? Transpose.XOR8
+                : distance == 4
+                        ? Transpose.XOR4
+                        : distance == 2
+                                ? Transpose.XOR2
+                                : Transpose.XOR1;
     }
 
-    private static void four(MemorySegment memory, long vectors, long to) {
-        for (int i = 0; i < 2; i++) {
+    private static VectorMask<Float> bit(int distance) {
+        return distance == 8
+                ? Transpose.BIT8
+                : distance == 4
+                        ? Transpose.BIT4
+                        : distance == 2
+                                ? Transpose.BIT2
+                                : Transpose.BIT1;
+    }
+
+    /**
+     * Adds the sum of vector i to float i. No part of it takes a vector: C2 would box the arguments of one that it does not inline.
+     *
+     * @param vectors the byte of the first vector in scratch; overwritten
+     * @param to the byte of the first sum
+     */
+    static void add(MemorySegment scratch, long vectors, long to) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int i = 0; i < QUARTER; i++) {
             long at = vectors + (long) i * BYTES;
             FloatVector a = FloatVector.fromMemorySegment(F, memory, at, ORDER);
-            FloatVector b = FloatVector.fromMemorySegment(F, memory, at + 2L * BYTES, ORDER);
-            a.blend(b, Transpose.BIT2)
-                    .add(b.blend(a, Transpose.BIT2).rearrange(Transpose.XOR2))
+            FloatVector b = FloatVector.fromMemorySegment(F, memory, at + 2L * QUARTER * BYTES, ORDER);
+            FloatVector c = FloatVector.fromMemorySegment(F, memory, at + 1L * QUARTER * BYTES, ORDER);
+            FloatVector d = FloatVector.fromMemorySegment(F, memory, at + 3L * QUARTER * BYTES, ORDER);
+            FloatVector ab = a.blend(b, BIT_FAR).add(b.blend(a, BIT_FAR).rearrange(XOR_FAR));
+            FloatVector cd = c.blend(d, BIT_FAR).add(d.blend(c, BIT_FAR).rearrange(XOR_FAR));
+            ab.blend(cd, BIT_NEAR)
+                    .add(cd.blend(ab, BIT_NEAR).rearrange(XOR_NEAR))
                     .intoMemorySegment(memory, at, ORDER);
         }
-        FloatVector a = FloatVector.fromMemorySegment(F, memory, vectors, ORDER);
-        FloatVector b = FloatVector.fromMemorySegment(F, memory, vectors + BYTES, ORDER);
-        a.blend(b, Transpose.BIT1)
-                .add(b.blend(a, Transpose.BIT1).rearrange(Transpose.XOR1))
+        if (COUNT == 16) {
+            pairs(memory, vectors, 2, Transpose.XOR2, Transpose.BIT2);
+        }
+        if (COUNT > 4) {
+            pairs(memory, vectors, 1, Transpose.XOR1, Transpose.BIT1);
+        }
+        FloatVector.fromMemorySegment(F, memory, vectors, ORDER)
+                .add(FloatVector.fromMemorySegment(F, memory, to, ORDER))
                 .intoMemorySegment(memory, to, ORDER);
+    }
+
+    private static void pairs(MemorySegment memory, long vectors, int distance, VectorShuffle<Float> xor,
+            VectorMask<Float> bit) {
+        for (int i = 0; i < distance; i++) {
+            long at = vectors + (long) i * BYTES;
+            FloatVector a = FloatVector.fromMemorySegment(F, memory, at, ORDER);
+            FloatVector b = FloatVector.fromMemorySegment(F, memory, at + (long) distance * BYTES, ORDER);
+            a.blend(b, bit).add(b.blend(a, bit).rearrange(xor)).intoMemorySegment(memory, at, ORDER);
+        }
     }
 }

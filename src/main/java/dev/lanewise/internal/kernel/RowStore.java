@@ -25,6 +25,7 @@ public final class RowStore {
 
     private final Operand source = new Operand();
     private CachedRows rows;
+    private boolean special;
     private int columns;
     private MemorySegment scratch;
 
@@ -41,7 +42,7 @@ public final class RowStore {
             long at = to.keyAt(0, first + t);
             long scaleAt = to.keyScaleAt(0, first + t);
             for (int h = 0; h < heads; h++) {
-                run(h, t, run, at + h * to.keyHeadStride, to.keyRowBytes, scaleAt + h * to.scaleHeadStride, rotation,
+                store(h, t, run, at + h * to.keyHeadStride, to.keyRowBytes, scaleAt + h * to.scaleHeadStride, rotation,
                         position + t);
             }
             t += run;
@@ -58,17 +59,23 @@ public final class RowStore {
             long at = to.valueAt(0, first + t);
             long scaleAt = to.valueScaleAt(0, first + t);
             for (int h = 0; h < heads; h++) {
-                run(h, t, run, at + h * to.valueHeadStride, to.valueRowBytes, scaleAt + h * to.scaleHeadStride, null,
+                store(h, t, run, at + h * to.valueHeadStride, to.valueRowBytes, scaleAt + h * to.scaleHeadStride, null,
                         0);
             }
             t += run;
         }
     }
 
+    /** Whether a NaN or an ∞ was stored as float16 since the last {@link #clear}, as far as a vector kernel has to know. */
+    public boolean special() {
+        return special;
+    }
+
     /** Drops the references to the caller's memory. */
     public void clear() {
         source.clear();
         rows = null;
+        special = false;
         scratch = null;
     }
 
@@ -80,6 +87,14 @@ public final class RowStore {
     }
 
     /** Rows of one head that lie one after another in the cache. */
+    private void store(int head, int row, int count, long at, long rowBytes, long scaleAt, RotaryTable rotation,
+            int position) {
+        run(head, row, count, at, rowBytes, scaleAt, rotation, position);
+        if (VECTORS && rows.type == ElementType.FLOAT16) {
+            special |= Float16Rows.special(rows.segment, at, count * columns);
+        }
+    }
+
     private void run(int head, int row, int count, long at, long rowBytes, long scaleAt, RotaryTable rotation,
             int position) {
         long from = source.at(0, head, row);

@@ -13,6 +13,8 @@ public final class CachedRows {
     public MemorySegment segment;
     /** FLOAT32, BFLOAT16, FLOAT16, or INT8: then element times the scale of its row. */
     public ElementType type;
+    /** Whether a NaN or an ∞ may be among rows of FLOAT16. */
+    public boolean special;
     /** Keys that can be attended to. */
     public int length;
     /** The pages of the sequence, in order; may be longer than needed. */

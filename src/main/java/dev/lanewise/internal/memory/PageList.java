@@ -25,6 +25,7 @@ public final class PageList {
     private int gapSlots;
     /** Keys evicted in all. */
     private long evicted;
+    private boolean special;
 
     /** An empty list. */
     public PageList(CacheLayout layout, PagePool pool, MemorySegment segment) {
@@ -46,6 +47,7 @@ public final class PageList {
         gapAt = other.gapAt;
         gapSlots = other.gapSlots;
         evicted = other.evicted;
+        special = other.special;
         for (int i = 0; i < pageCount; i++) {
             pool.retain(pages[i]);
         }
@@ -98,6 +100,7 @@ public final class PageList {
     public void fill(CachedRows rows, int layer) {
         rows.length = length(layer);
         rows.segment = segment;
+        rows.special = special;
         rows.pages = pages;
         rows.gapAt = gapAt;
         rows.gapSlots = gapSlots;
@@ -151,6 +154,11 @@ public final class PageList {
     /** Makes so many new keys of a layer, whose rows have been written, part of the sequence. */
     public void publish(int layer, int keys) {
         lengths.setRelease(layer, lengths.getPlain(layer) + keys);
+    }
+
+    /** Remembers that a NaN or an ∞ was stored as float16; to be called before it is published. */
+    public void markSpecial() {
+        special = true;
     }
 
     /** Takes back all keys from a length on; layers that are shorter keep theirs. */

@@ -1,0 +1,189 @@
+package dev.lanewise.internal.kernel;
+
+import static dev.lanewise.internal.kernel.Lanes.BYTES;
+import static dev.lanewise.internal.kernel.Lanes.COUNT;
+import static dev.lanewise.internal.kernel.Lanes.F;
+import static dev.lanewise.internal.kernel.Lanes.FLOAT;
+import static dev.lanewise.internal.kernel.Lanes.I;
+import static dev.lanewise.internal.kernel.Lanes.ORDER;
+import static dev.lanewise.internal.kernel.Lanes.requireNative;
+import static jdk.incubator.vector.VectorOperators.LSHL;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+
+/**
+ * Products with rows of bfloat16, two of them in a lane: the even elements of a row are the lower halves of its ints, moved up, the odd ones the
+ * upper halves, cleared below. A query and a context that meet them are in the {@link RowOrder} of pairs. See {@link RowProducts} for the
+ * arguments.
+ */
+final class BFloat16Rows {
+    private static final int UPPER_HALF = 0xFFFF0000;
+
+    private BFloat16Rows() {
+    }
+
+    private static IntVector load(MemorySegment from, long at) {
+        return IntVector.fromMemorySegment(I, from, at, ORDER);
+    }
+
+    /** Adds the products of one query and eight vectors of each row. */
+    static void dot8(MemorySegment rows, long[] at, int count, long column, MemorySegment scratch, long query,
+            long partial, long out) {
+        MemorySegment from = requireNative(rows);
+        MemorySegment memory = requireNative(scratch);
+        FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
+        FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
+        FloatVector q2 = FloatVector.fromMemorySegment(F, memory, query + 2 * BYTES, ORDER);
+        FloatVector q3 = FloatVector.fromMemorySegment(F, memory, query + 3 * BYTES, ORDER);
+        FloatVector q4 = FloatVector.fromMemorySegment(F, memory, query + 4 * BYTES, ORDER);
+        FloatVector q5 = FloatVector.fromMemorySegment(F, memory, query + 5 * BYTES, ORDER);
+        FloatVector q6 = FloatVector.fromMemorySegment(F, memory, query + 6 * BYTES, ORDER);
+        FloatVector q7 = FloatVector.fromMemorySegment(F, memory, query + 7 * BYTES, ORDER);
+        for (int j = 0; j < count; j += COUNT) {
+            for (int i = 0; i < COUNT; i++) {
+                long row = at[j + i] + column;
+                IntVector x0 = load(from, row);
+                FloatVector a = x0.lanewise(LSHL, 16).reinterpretAsFloats().mul(q0);
+                FloatVector b = x0.and(UPPER_HALF).reinterpretAsFloats().mul(q1);
+                IntVector x1 = load(from, row + BYTES);
+                a = x1.lanewise(LSHL, 16).reinterpretAsFloats().fma(q2, a);
+                b = x1.and(UPPER_HALF).reinterpretAsFloats().fma(q3, b);
+                IntVector x2 = load(from, row + 2 * BYTES);
+                a = x2.lanewise(LSHL, 16).reinterpretAsFloats().fma(q4, a);
+                b = x2.and(UPPER_HALF).reinterpretAsFloats().fma(q5, b);
+                IntVector x3 = load(from, row + 3 * BYTES);
+                a = x3.lanewise(LSHL, 16).reinterpretAsFloats().fma(q6, a);
+                b = x3.and(UPPER_HALF).reinterpretAsFloats().fma(q7, b);
+                a.add(b).intoMemorySegment(memory, partial + (long) i * BYTES, ORDER);
+            }
+            LaneSums.add(memory, partial, out + j * 4L);
+        }
+    }
+
+    /** Adds the products of one query and four vectors of each row. */
+    static void dot4(MemorySegment rows, long[] at, int count, long column, MemorySegment scratch, long query,
+            long partial, long out) {
+        MemorySegment from = requireNative(rows);
+        MemorySegment memory = requireNative(scratch);
+        FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
+        FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
+        FloatVector q2 = FloatVector.fromMemorySegment(F, memory, query + 2 * BYTES, ORDER);
+        FloatVector q3 = FloatVector.fromMemorySegment(F, memory, query + 3 * BYTES, ORDER);
+        for (int j = 0; j < count; j += COUNT) {
+            for (int i = 0; i < COUNT; i++) {
+                long row = at[j + i] + column;
+                IntVector x0 = load(from, row);
+                FloatVector a = x0.lanewise(LSHL, 16).reinterpretAsFloats().mul(q0);
+                FloatVector b = x0.and(UPPER_HALF).reinterpretAsFloats().mul(q1);
+                IntVector x1 = load(from, row + BYTES);
+                a = x1.lanewise(LSHL, 16).reinterpretAsFloats().fma(q2, a);
+                b = x1.and(UPPER_HALF).reinterpretAsFloats().fma(q3, b);
+                a.add(b).intoMemorySegment(memory, partial + (long) i * BYTES, ORDER);
+            }
+            LaneSums.add(memory, partial, out + j * 4L);
+        }
+    }
+
+    /** Adds the products of one query and two vectors of each row. */
+    static void dot2(MemorySegment rows, long[] at, int count, long column, MemorySegment scratch, long query,
+            long partial, long out) {
+        MemorySegment from = requireNative(rows);
+        MemorySegment memory = requireNative(scratch);
+        FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
+        FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
+        for (int j = 0; j < count; j += COUNT) {
+            for (int i = 0; i < COUNT; i++) {
+                long row = at[j + i] + column;
+                IntVector x0 = load(from, row);
+                FloatVector a = x0.lanewise(LSHL, 16).reinterpretAsFloats().mul(q0);
+                FloatVector b = x0.and(UPPER_HALF).reinterpretAsFloats().mul(q1);
+                a.add(b).intoMemorySegment(memory, partial + (long) i * BYTES, ORDER);
+            }
+            LaneSums.add(memory, partial, out + j * 4L);
+        }
+    }
+
+    /** One row of weights, eight vectors of the context. */
+    static void mix8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
+            long weights, long out) {
+        MemorySegment from = requireNative(rows);
+        MemorySegment memory = requireNative(scratch);
+        FloatVector c0 = FloatVector.zero(F);
+        FloatVector c1 = FloatVector.zero(F);
+        FloatVector c2 = FloatVector.zero(F);
+        FloatVector c3 = FloatVector.zero(F);
+        FloatVector c4 = FloatVector.zero(F);
+        FloatVector c5 = FloatVector.zero(F);
+        FloatVector c6 = FloatVector.zero(F);
+        FloatVector c7 = FloatVector.zero(F);
+        for (int j = first; j < end; j++) {
+            long row = at[j] + column;
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
+            IntVector x0 = load(from, row);
+            c0 = x0.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c0);
+            c1 = x0.and(UPPER_HALF).reinterpretAsFloats().fma(w, c1);
+            IntVector x1 = load(from, row + BYTES);
+            c2 = x1.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c2);
+            c3 = x1.and(UPPER_HALF).reinterpretAsFloats().fma(w, c3);
+            IntVector x2 = load(from, row + 2 * BYTES);
+            c4 = x2.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c4);
+            c5 = x2.and(UPPER_HALF).reinterpretAsFloats().fma(w, c5);
+            IntVector x3 = load(from, row + 3 * BYTES);
+            c6 = x3.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c6);
+            c7 = x3.and(UPPER_HALF).reinterpretAsFloats().fma(w, c7);
+        }
+        c0.intoMemorySegment(memory, out, ORDER);
+        c1.intoMemorySegment(memory, out + BYTES, ORDER);
+        c2.intoMemorySegment(memory, out + 2 * BYTES, ORDER);
+        c3.intoMemorySegment(memory, out + 3 * BYTES, ORDER);
+        c4.intoMemorySegment(memory, out + 4 * BYTES, ORDER);
+        c5.intoMemorySegment(memory, out + 5 * BYTES, ORDER);
+        c6.intoMemorySegment(memory, out + 6 * BYTES, ORDER);
+        c7.intoMemorySegment(memory, out + 7 * BYTES, ORDER);
+    }
+
+    /** One row of weights, four vectors of the context. */
+    static void mix4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
+            long weights, long out) {
+        MemorySegment from = requireNative(rows);
+        MemorySegment memory = requireNative(scratch);
+        FloatVector c0 = FloatVector.zero(F);
+        FloatVector c1 = FloatVector.zero(F);
+        FloatVector c2 = FloatVector.zero(F);
+        FloatVector c3 = FloatVector.zero(F);
+        for (int j = first; j < end; j++) {
+            long row = at[j] + column;
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
+            IntVector x0 = load(from, row);
+            c0 = x0.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c0);
+            c1 = x0.and(UPPER_HALF).reinterpretAsFloats().fma(w, c1);
+            IntVector x1 = load(from, row + BYTES);
+            c2 = x1.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c2);
+            c3 = x1.and(UPPER_HALF).reinterpretAsFloats().fma(w, c3);
+        }
+        c0.intoMemorySegment(memory, out, ORDER);
+        c1.intoMemorySegment(memory, out + BYTES, ORDER);
+        c2.intoMemorySegment(memory, out + 2 * BYTES, ORDER);
+        c3.intoMemorySegment(memory, out + 3 * BYTES, ORDER);
+    }
+
+    /** One row of weights, two vectors of the context. */
+    static void mix2(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
+            long weights, long out) {
+        MemorySegment from = requireNative(rows);
+        MemorySegment memory = requireNative(scratch);
+        FloatVector c0 = FloatVector.zero(F);
+        FloatVector c1 = FloatVector.zero(F);
+        for (int j = first; j < end; j++) {
+            long row = at[j] + column;
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
+            IntVector x0 = load(from, row);
+            c0 = x0.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c0);
+            c1 = x0.and(UPPER_HALF).reinterpretAsFloats().fma(w, c1);
+        }
+        c0.intoMemorySegment(memory, out, ORDER);
+        c1.intoMemorySegment(memory, out + BYTES, ORDER);
+    }
+}
