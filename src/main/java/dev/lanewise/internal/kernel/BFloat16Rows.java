@@ -29,7 +29,7 @@ final class BFloat16Rows {
     }
 
     /** Adds the products of one query and eight vectors of each row. */
-    static void dot8(MemorySegment rows, long[] at, int count, long column, MemorySegment scratch, long query,
+    static void dot8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch, long query,
             long partial, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
@@ -41,7 +41,7 @@ final class BFloat16Rows {
         FloatVector q5 = FloatVector.fromMemorySegment(F, memory, query + 5 * BYTES, ORDER);
         FloatVector q6 = FloatVector.fromMemorySegment(F, memory, query + 6 * BYTES, ORDER);
         FloatVector q7 = FloatVector.fromMemorySegment(F, memory, query + 7 * BYTES, ORDER);
-        for (int j = 0; j < count; j += COUNT) {
+        for (int j = first; j < end; j += COUNT) {
             for (int i = 0; i < COUNT; i++) {
                 long row = at[j + i] + column;
                 IntVector x0 = load(from, row);
@@ -63,7 +63,7 @@ final class BFloat16Rows {
     }
 
     /** Adds the products of one query and four vectors of each row. */
-    static void dot4(MemorySegment rows, long[] at, int count, long column, MemorySegment scratch, long query,
+    static void dot4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch, long query,
             long partial, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
@@ -71,7 +71,7 @@ final class BFloat16Rows {
         FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
         FloatVector q2 = FloatVector.fromMemorySegment(F, memory, query + 2 * BYTES, ORDER);
         FloatVector q3 = FloatVector.fromMemorySegment(F, memory, query + 3 * BYTES, ORDER);
-        for (int j = 0; j < count; j += COUNT) {
+        for (int j = first; j < end; j += COUNT) {
             for (int i = 0; i < COUNT; i++) {
                 long row = at[j + i] + column;
                 IntVector x0 = load(from, row);
@@ -87,13 +87,13 @@ final class BFloat16Rows {
     }
 
     /** Adds the products of one query and two vectors of each row. */
-    static void dot2(MemorySegment rows, long[] at, int count, long column, MemorySegment scratch, long query,
+    static void dot2(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch, long query,
             long partial, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
         FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
         FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
-        for (int j = 0; j < count; j += COUNT) {
+        for (int j = first; j < end; j += COUNT) {
             for (int i = 0; i < COUNT; i++) {
                 long row = at[j + i] + column;
                 IntVector x0 = load(from, row);
@@ -105,19 +105,19 @@ final class BFloat16Rows {
         }
     }
 
-    /** One row of weights, eight vectors of the context. */
+    /** Adds to eight vectors of the context with one row of weights. */
     static void mix8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
-        FloatVector c0 = FloatVector.zero(F);
-        FloatVector c1 = FloatVector.zero(F);
-        FloatVector c2 = FloatVector.zero(F);
-        FloatVector c3 = FloatVector.zero(F);
-        FloatVector c4 = FloatVector.zero(F);
-        FloatVector c5 = FloatVector.zero(F);
-        FloatVector c6 = FloatVector.zero(F);
-        FloatVector c7 = FloatVector.zero(F);
+        FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
+        FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
+        FloatVector c2 = FloatVector.fromMemorySegment(F, memory, out + 2 * BYTES, ORDER);
+        FloatVector c3 = FloatVector.fromMemorySegment(F, memory, out + 3 * BYTES, ORDER);
+        FloatVector c4 = FloatVector.fromMemorySegment(F, memory, out + 4 * BYTES, ORDER);
+        FloatVector c5 = FloatVector.fromMemorySegment(F, memory, out + 5 * BYTES, ORDER);
+        FloatVector c6 = FloatVector.fromMemorySegment(F, memory, out + 6 * BYTES, ORDER);
+        FloatVector c7 = FloatVector.fromMemorySegment(F, memory, out + 7 * BYTES, ORDER);
         for (int j = first; j < end; j++) {
             long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
@@ -144,15 +144,15 @@ final class BFloat16Rows {
         c7.intoMemorySegment(memory, out + 7 * BYTES, ORDER);
     }
 
-    /** One row of weights, four vectors of the context. */
+    /** Adds to four vectors of the context with one row of weights. */
     static void mix4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
-        FloatVector c0 = FloatVector.zero(F);
-        FloatVector c1 = FloatVector.zero(F);
-        FloatVector c2 = FloatVector.zero(F);
-        FloatVector c3 = FloatVector.zero(F);
+        FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
+        FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
+        FloatVector c2 = FloatVector.fromMemorySegment(F, memory, out + 2 * BYTES, ORDER);
+        FloatVector c3 = FloatVector.fromMemorySegment(F, memory, out + 3 * BYTES, ORDER);
         for (int j = first; j < end; j++) {
             long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
@@ -169,13 +169,13 @@ final class BFloat16Rows {
         c3.intoMemorySegment(memory, out + 3 * BYTES, ORDER);
     }
 
-    /** One row of weights, two vectors of the context. */
+    /** Adds to two vectors of the context with one row of weights. */
     static void mix2(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
-        FloatVector c0 = FloatVector.zero(F);
-        FloatVector c1 = FloatVector.zero(F);
+        FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
+        FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
         for (int j = first; j < end; j++) {
             long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));

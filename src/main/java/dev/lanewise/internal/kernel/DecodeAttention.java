@@ -23,7 +23,7 @@ final class DecodeAttention implements UnitKernel {
     /** Keys in a block of one row that goes through scratch: widened, 128 features of each stay in the first-level cache. */
     private static final int STAGED_KEYS = 64;
     /** Rows from which on they lie in lanes for q·kᵀ. */
-    private static final int TILED_ROWS = 5;
+    private static final int TILED_ROWS = 9;
 
     private final RowBounds bounds = new RowBounds();
     private final DecodeLayout at = new DecodeLayout();
@@ -374,7 +374,7 @@ final class DecodeAttention implements UnitKernel {
         }
     }
 
-    /** context = context·factor + weights·v, row by row or four rows at a time. */
+    /** context = context·factor + weights·v. */
     private void weighValues(int key, int count, int from, int to) {
         loadValues(key, count);
         if (values.scaled) {
@@ -383,25 +383,11 @@ final class DecodeAttention implements UnitKernel {
                 RowTransforms.multiply(scratch, at.scoresAt + r * at.scoreRow, vectors(count), at.scalesAt);
             }
         }
-        for (int r = from; r < to;) {
-            int group = RowProducts.mixed(to - r);
-            if (group > 1 && scores.allSee(r, r + group, count)) {
-                addProducts(r, group, 0, count);
-                r += group;
-            } else {
-                addProducts(r, 1, scores.first[r], scores.end[r]);
-                r++;
-            }
+        for (int r = from; r < to; r++) {
+            Context.multiply(scratch, at.chunk.context(r), at.valueVectors, scratch.get(FLOAT, at.factorsAt + r * 4L));
         }
-    }
-
-    private void addProducts(int row, int group, int first, int end) {
-        RowProducts.mix(values, first, end, group, at.valueVectors, scratch, at.scoresAt + row * at.scoreRow,
-                at.scoreRow, at.productAt);
-        for (int r = 0; r < group; r++) {
-            RowSoftmax.accumulate(scratch, at.chunk.context(row + r), scratch.get(FLOAT, at.factorsAt + (row + r) * 4L),
-                    at.productAt + (long) r * at.valueVectors * BYTES, at.valueVectors);
-        }
+        RowProducts.mix(values, count, scores, from, to, at.valueVectors, scratch, at.scoresAt, at.scoreRow,
+                at.chunk.context(0));
     }
 
     private void startTotal() {

@@ -38,8 +38,8 @@ final class DecodeLayout {
     long factorsAt;
     /** Correction factors (rows), of a chunk that joins the total. */
     long chunkFactorsAt;
-    /** What one block adds to the context (4 rows × Dv). */
-    long productAt;
+    /** One row of the context on its way to the order of its features (Dv). */
+    long joinedAt;
     /** Dot products on their way to sums (lanes × lanes). */
     long partialAt;
     /** Biases or mask elements of one row (keys). */
@@ -77,8 +77,8 @@ final class DecodeLayout {
         beforeAt = reserve(rowFloats);
         factorsAt = reserve(rowFloats);
         chunkFactorsAt = reserve(rowFloats);
-        productAt = reserve(4L * valueVectors * COUNT);
-        partialAt = reserve((long) COUNT * COUNT);
+        joinedAt = reserve((long) valueVectors * COUNT);
+        partialAt = reserve((long) Math.min(rows, 8) * COUNT * COUNT);
         biasAt = reserve(keyFloats);
         orderAt = reserve(keyFloats);
         scalesAt = reserve(keyFloats);

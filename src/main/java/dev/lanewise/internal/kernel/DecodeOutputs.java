@@ -58,8 +58,8 @@ final class DecodeOutputs {
         if (at.valueParts == 1) {
             return at.total.context(row);
         }
-        RowOrder.join(scratch, at.total.context(row), p.valueDepth, at.valueParts, at.productAt);
-        return at.productAt;
+        RowOrder.join(scratch, at.total.context(row), p.valueDepth, at.valueParts, at.joinedAt);
+        return at.joinedAt;
     }
 
     private float max(int row) {

@@ -41,11 +41,11 @@ final class Float16Rows {
     }
 
     /** Adds the products of one query and all of each row. */
-    static void dot(MemorySegment rows, long[] at, int count, int vectors, MemorySegment scratch, long query,
+    static void dot(MemorySegment rows, long[] at, int first, int end, int vectors, MemorySegment scratch, long query,
             long partial, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
-        for (int j = 0; j < count; j += COUNT) {
+        for (int j = first; j < end; j += COUNT) {
             for (int i = 0; i < COUNT; i += 2) {
                 long row = at[j + i];
                 long row1 = at[j + i + 1] - row;
@@ -81,19 +81,19 @@ final class Float16Rows {
         }
     }
 
-    /** One row of weights, eight vectors of the context. */
+    /** Adds to eight vectors of the context with one row of weights. */
     static void mix8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
-        FloatVector c0 = FloatVector.zero(F);
-        FloatVector c1 = FloatVector.zero(F);
-        FloatVector c2 = FloatVector.zero(F);
-        FloatVector c3 = FloatVector.zero(F);
-        FloatVector c4 = FloatVector.zero(F);
-        FloatVector c5 = FloatVector.zero(F);
-        FloatVector c6 = FloatVector.zero(F);
-        FloatVector c7 = FloatVector.zero(F);
+        FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
+        FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
+        FloatVector c2 = FloatVector.fromMemorySegment(F, memory, out + 2 * BYTES, ORDER);
+        FloatVector c3 = FloatVector.fromMemorySegment(F, memory, out + 3 * BYTES, ORDER);
+        FloatVector c4 = FloatVector.fromMemorySegment(F, memory, out + 4 * BYTES, ORDER);
+        FloatVector c5 = FloatVector.fromMemorySegment(F, memory, out + 5 * BYTES, ORDER);
+        FloatVector c6 = FloatVector.fromMemorySegment(F, memory, out + 6 * BYTES, ORDER);
+        FloatVector c7 = FloatVector.fromMemorySegment(F, memory, out + 7 * BYTES, ORDER);
         for (int j = first; j < end; j++) {
             long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L) * REBIAS);
@@ -120,15 +120,15 @@ final class Float16Rows {
         c7.intoMemorySegment(memory, out + 7 * BYTES, ORDER);
     }
 
-    /** One row of weights, four vectors of the context. */
+    /** Adds to four vectors of the context with one row of weights. */
     static void mix4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
-        FloatVector c0 = FloatVector.zero(F);
-        FloatVector c1 = FloatVector.zero(F);
-        FloatVector c2 = FloatVector.zero(F);
-        FloatVector c3 = FloatVector.zero(F);
+        FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
+        FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
+        FloatVector c2 = FloatVector.fromMemorySegment(F, memory, out + 2 * BYTES, ORDER);
+        FloatVector c3 = FloatVector.fromMemorySegment(F, memory, out + 3 * BYTES, ORDER);
         for (int j = first; j < end; j++) {
             long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L) * REBIAS);
@@ -145,13 +145,13 @@ final class Float16Rows {
         c3.intoMemorySegment(memory, out + 3 * BYTES, ORDER);
     }
 
-    /** One row of weights, two vectors of the context. */
+    /** Adds to two vectors of the context with one row of weights. */
     static void mix2(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
-        FloatVector c0 = FloatVector.zero(F);
-        FloatVector c1 = FloatVector.zero(F);
+        FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
+        FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
         for (int j = first; j < end; j++) {
             long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L) * REBIAS);

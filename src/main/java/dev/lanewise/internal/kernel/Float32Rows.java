@@ -20,7 +20,7 @@ final class Float32Rows {
     }
 
     /** Adds the products of one query and eight vectors of each row. */
-    static void dot8(MemorySegment rows, long[] at, int count, long column, MemorySegment scratch, long query,
+    static void dot8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch, long query,
             long partial, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
@@ -32,7 +32,7 @@ final class Float32Rows {
         FloatVector q5 = FloatVector.fromMemorySegment(F, memory, query + 5 * BYTES, ORDER);
         FloatVector q6 = FloatVector.fromMemorySegment(F, memory, query + 6 * BYTES, ORDER);
         FloatVector q7 = FloatVector.fromMemorySegment(F, memory, query + 7 * BYTES, ORDER);
-        for (int j = 0; j < count; j += COUNT) {
+        for (int j = first; j < end; j += COUNT) {
             for (int i = 0; i < COUNT; i++) {
                 long row = at[j + i] + column;
                 FloatVector a = load(from, row).mul(q0);
@@ -50,7 +50,7 @@ final class Float32Rows {
     }
 
     /** Adds the products of one query and four vectors of each row. */
-    static void dot4(MemorySegment rows, long[] at, int count, long column, MemorySegment scratch, long query,
+    static void dot4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch, long query,
             long partial, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
@@ -58,7 +58,7 @@ final class Float32Rows {
         FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
         FloatVector q2 = FloatVector.fromMemorySegment(F, memory, query + 2 * BYTES, ORDER);
         FloatVector q3 = FloatVector.fromMemorySegment(F, memory, query + 3 * BYTES, ORDER);
-        for (int j = 0; j < count; j += COUNT) {
+        for (int j = first; j < end; j += COUNT) {
             for (int i = 0; i < COUNT; i++) {
                 long row = at[j + i] + column;
                 FloatVector a = load(from, row).mul(q0);
@@ -72,12 +72,12 @@ final class Float32Rows {
     }
 
     /** Adds the products of one query and one vector of each row. */
-    static void dot1(MemorySegment rows, long[] at, int count, long column, MemorySegment scratch, long query,
+    static void dot1(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch, long query,
             long partial, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
         FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
-        for (int j = 0; j < count; j += COUNT) {
+        for (int j = first; j < end; j += COUNT) {
             for (int i = 0; i < COUNT; i++) {
                 long row = at[j + i] + column;
                 FloatVector a = load(from, row).mul(q0);
@@ -87,19 +87,57 @@ final class Float32Rows {
         }
     }
 
-    /** One row of weights, eight vectors of the context. */
+    /** Adds the products of several queries and eight vectors of each row; one query after another has {@code partial} and {@code out}. */
+    static void dot8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch, long query,
+            long queryRow, int queries, long partial, long out, long outRow) {
+        MemorySegment from = requireNative(rows);
+        MemorySegment memory = requireNative(scratch);
+        for (int j = first; j < end; j += COUNT) {
+            for (int i = 0; i < COUNT; i++) {
+                long row = at[j + i] + column;
+                FloatVector k0 = load(from, row);
+                FloatVector k1 = load(from, row + BYTES);
+                FloatVector k2 = load(from, row + 2 * BYTES);
+                FloatVector k3 = load(from, row + 3 * BYTES);
+                FloatVector k4 = load(from, row + 4 * BYTES);
+                FloatVector k5 = load(from, row + 5 * BYTES);
+                FloatVector k6 = load(from, row + 6 * BYTES);
+                FloatVector k7 = load(from, row + 7 * BYTES);
+                long q = query;
+                long to = partial + (long) i * BYTES;
+                for (int r = 0; r < queries; r++) {
+                    FloatVector a = load(memory, q).mul(k0);
+                    FloatVector b = load(memory, q + BYTES).mul(k1);
+                    a = load(memory, q + 2 * BYTES).fma(k2, a);
+                    b = load(memory, q + 3 * BYTES).fma(k3, b);
+                    a = load(memory, q + 4 * BYTES).fma(k4, a);
+                    b = load(memory, q + 5 * BYTES).fma(k5, b);
+                    a = load(memory, q + 6 * BYTES).fma(k6, a);
+                    b = load(memory, q + 7 * BYTES).fma(k7, b);
+                    a.add(b).intoMemorySegment(memory, to, ORDER);
+                    q += queryRow;
+                    to += LaneSums.GROUP_BYTES;
+                }
+            }
+            for (int r = 0; r < queries; r++) {
+                LaneSums.add(memory, partial + r * LaneSums.GROUP_BYTES, out + r * outRow + j * 4L);
+            }
+        }
+    }
+
+    /** Adds to eight vectors of the context with one row of weights. */
     static void mix8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
-        FloatVector c0 = FloatVector.zero(F);
-        FloatVector c1 = FloatVector.zero(F);
-        FloatVector c2 = FloatVector.zero(F);
-        FloatVector c3 = FloatVector.zero(F);
-        FloatVector c4 = FloatVector.zero(F);
-        FloatVector c5 = FloatVector.zero(F);
-        FloatVector c6 = FloatVector.zero(F);
-        FloatVector c7 = FloatVector.zero(F);
+        FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
+        FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
+        FloatVector c2 = FloatVector.fromMemorySegment(F, memory, out + 2 * BYTES, ORDER);
+        FloatVector c3 = FloatVector.fromMemorySegment(F, memory, out + 3 * BYTES, ORDER);
+        FloatVector c4 = FloatVector.fromMemorySegment(F, memory, out + 4 * BYTES, ORDER);
+        FloatVector c5 = FloatVector.fromMemorySegment(F, memory, out + 5 * BYTES, ORDER);
+        FloatVector c6 = FloatVector.fromMemorySegment(F, memory, out + 6 * BYTES, ORDER);
+        FloatVector c7 = FloatVector.fromMemorySegment(F, memory, out + 7 * BYTES, ORDER);
         for (int j = first; j < end; j++) {
             long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
@@ -122,15 +160,15 @@ final class Float32Rows {
         c7.intoMemorySegment(memory, out + 7 * BYTES, ORDER);
     }
 
-    /** One row of weights, four vectors of the context. */
+    /** Adds to four vectors of the context with one row of weights. */
     static void mix4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
-        FloatVector c0 = FloatVector.zero(F);
-        FloatVector c1 = FloatVector.zero(F);
-        FloatVector c2 = FloatVector.zero(F);
-        FloatVector c3 = FloatVector.zero(F);
+        FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
+        FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
+        FloatVector c2 = FloatVector.fromMemorySegment(F, memory, out + 2 * BYTES, ORDER);
+        FloatVector c3 = FloatVector.fromMemorySegment(F, memory, out + 3 * BYTES, ORDER);
         for (int j = first; j < end; j++) {
             long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
@@ -145,12 +183,12 @@ final class Float32Rows {
         c3.intoMemorySegment(memory, out + 3 * BYTES, ORDER);
     }
 
-    /** One row of weights, one vector of the context. */
+    /** Adds to one vector of the context with one row of weights. */
     static void mix1(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
-        FloatVector c0 = FloatVector.zero(F);
+        FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
         for (int j = first; j < end; j++) {
             long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
@@ -159,27 +197,27 @@ final class Float32Rows {
         c0.intoMemorySegment(memory, out, ORDER);
     }
 
-    /** Four rows of weights, four vectors of the context. */
+    /** Adds to four vectors of the context with four rows of weights. */
     static void mix4x4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
             long weights, long weightRow, long out, long outRow) {
         MemorySegment from = requireNative(rows);
         MemorySegment memory = requireNative(scratch);
-        FloatVector c00 = FloatVector.zero(F);
-        FloatVector c01 = FloatVector.zero(F);
-        FloatVector c02 = FloatVector.zero(F);
-        FloatVector c03 = FloatVector.zero(F);
-        FloatVector c10 = FloatVector.zero(F);
-        FloatVector c11 = FloatVector.zero(F);
-        FloatVector c12 = FloatVector.zero(F);
-        FloatVector c13 = FloatVector.zero(F);
-        FloatVector c20 = FloatVector.zero(F);
-        FloatVector c21 = FloatVector.zero(F);
-        FloatVector c22 = FloatVector.zero(F);
-        FloatVector c23 = FloatVector.zero(F);
-        FloatVector c30 = FloatVector.zero(F);
-        FloatVector c31 = FloatVector.zero(F);
-        FloatVector c32 = FloatVector.zero(F);
-        FloatVector c33 = FloatVector.zero(F);
+        FloatVector c00 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
+        FloatVector c01 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
+        FloatVector c02 = FloatVector.fromMemorySegment(F, memory, out + 2 * BYTES, ORDER);
+        FloatVector c03 = FloatVector.fromMemorySegment(F, memory, out + 3 * BYTES, ORDER);
+        FloatVector c10 = FloatVector.fromMemorySegment(F, memory, out + outRow, ORDER);
+        FloatVector c11 = FloatVector.fromMemorySegment(F, memory, out + outRow + BYTES, ORDER);
+        FloatVector c12 = FloatVector.fromMemorySegment(F, memory, out + outRow + 2 * BYTES, ORDER);
+        FloatVector c13 = FloatVector.fromMemorySegment(F, memory, out + outRow + 3 * BYTES, ORDER);
+        FloatVector c20 = FloatVector.fromMemorySegment(F, memory, out + 2 * outRow, ORDER);
+        FloatVector c21 = FloatVector.fromMemorySegment(F, memory, out + 2 * outRow + BYTES, ORDER);
+        FloatVector c22 = FloatVector.fromMemorySegment(F, memory, out + 2 * outRow + 2 * BYTES, ORDER);
+        FloatVector c23 = FloatVector.fromMemorySegment(F, memory, out + 2 * outRow + 3 * BYTES, ORDER);
+        FloatVector c30 = FloatVector.fromMemorySegment(F, memory, out + 3 * outRow, ORDER);
+        FloatVector c31 = FloatVector.fromMemorySegment(F, memory, out + 3 * outRow + BYTES, ORDER);
+        FloatVector c32 = FloatVector.fromMemorySegment(F, memory, out + 3 * outRow + 2 * BYTES, ORDER);
+        FloatVector c33 = FloatVector.fromMemorySegment(F, memory, out + 3 * outRow + 3 * BYTES, ORDER);
         for (int j = first; j < end; j++) {
             long row = at[j] + column;
             FloatVector v0 = load(from, row);

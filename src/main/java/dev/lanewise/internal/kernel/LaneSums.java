@@ -15,6 +15,8 @@ import jdk.incubator.vector.VectorShuffle;
  * sums. A fixed order, where {@code reduceLanes} leaves it open and the interpreter's differs from C2's.
  */
 final class LaneSums {
+    /** Bytes of the vectors that are summed at once. */
+    static final long GROUP_BYTES = (long) COUNT * BYTES;
     private static final int QUARTER = COUNT / 4;
     private static final VectorShuffle<Float> XOR_FAR = xor(COUNT / 2);
     private static final VectorShuffle<Float> XOR_NEAR = xor(COUNT / 4);

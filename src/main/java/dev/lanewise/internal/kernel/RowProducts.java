@@ -16,6 +16,7 @@ final class RowProducts {
     private static final boolean MANY_REGISTERS = StartUp.CHOICE.manyRegisters();
     private static final int GROUP = 4;
     private static final int WIDEST = 8;
+    private static final int SLICE = 32;
     /** Features that one pass over the rows takes; of longer rows a block is read several times. */
     static final int ONE_PASS = WIDEST * COUNT;
 
@@ -38,42 +39,68 @@ final class RowProducts {
     static void dot(BlockRows block, int count, int depth, MemorySegment scratch, long query, long queryRow,
             int queries, long partial, long out, long outRow) {
         for (int r = 0; r < queries; r++) {
-            long scores = out + r * outRow;
-            Context.fill(scratch, scores, Transpose.padded(count) / COUNT, 0);
-            if (block.type == ElementType.FLOAT16) {
-                Float16Rows.dot(block.segment, block.at, count, depth, scratch, query + r * queryRow, partial, scores);
-                continue;
-            }
-            for (int d = 0; d < depth;) {
-                int width = width(block.type, depth - d);
-                dot(block, width, count, column(block, d), scratch, query + r * queryRow + (long) d * BYTES, partial,
-                        scores);
-                d += width;
+            Context.fill(scratch, out + r * outRow, Transpose.padded(count) / COUNT, 0);
+        }
+        if (queries > 1 && block.type == ElementType.FLOAT32 && depth == WIDEST) {
+            Float32Rows.dot8(block.segment, block.at, 0, count, 0, scratch, query, queryRow, queries, partial, out,
+                    outRow);
+            return;
+        }
+        int slice = slice(queries, count);
+        for (int j = 0; j < count; j += slice) {
+            int end = Math.min(count, j + slice);
+            for (int r = 0; r < queries; r++) {
+                dot(block, j, end, depth, scratch, query + r * queryRow, partial, out + r * outRow);
             }
         }
     }
 
-    private static void dot(BlockRows block, int width, int count, long column, MemorySegment scratch, long query,
+    /** Keys that all rows meet before the next ones: few enough that they stay in the first-level cache. */
+    private static int slice(int rows, int count) {
+        return rows == 1 ? Math.max(1, count) : SLICE;
+    }
+
+    private static void dot(BlockRows block, int first, int end, int depth, MemorySegment scratch, long query,
+            long partial, long out) {
+        if (block.type == ElementType.FLOAT16) {
+            Float16Rows.dot(block.segment, block.at, first, end, depth, scratch, query, partial, out);
+            return;
+        }
+        for (int d = 0; d < depth;) {
+            int width = width(block.type, depth - d);
+            dot(block, width, first, end, column(block, d), scratch, query + (long) d * BYTES, partial, out);
+            d += width;
+        }
+    }
+
+    private static void dot(BlockRows block, int width, int first, int end, long column, MemorySegment scratch,
+            long query,
             long partial, long out) {
         switch (block.type) {
             case BFLOAT16 -> {
                 switch (width) {
-                    case 8 -> BFloat16Rows.dot8(block.segment, block.at, count, column, scratch, query, partial, out);
-                    case 4 -> BFloat16Rows.dot4(block.segment, block.at, count, column, scratch, query, partial, out);
-                    default -> BFloat16Rows.dot2(block.segment, block.at, count, column, scratch, query, partial, out);
+                    case 8 ->
+                        BFloat16Rows.dot8(block.segment, block.at, first, end, column, scratch, query, partial, out);
+                    case 4 ->
+                        BFloat16Rows.dot4(block.segment, block.at, first, end, column, scratch, query, partial, out);
+                    default ->
+                        BFloat16Rows.dot2(block.segment, block.at, first, end, column, scratch, query, partial, out);
                 }
             }
             case INT8 -> {
                 switch (width) {
-                    case 8 -> Int8Rows.dot8(block.segment, block.at, count, column, scratch, query, partial, out);
-                    default -> Int8Rows.dot4(block.segment, block.at, count, column, scratch, query, partial, out);
+                    case 8 -> Int8Rows.dot8(block.segment, block.at, first, end, column, scratch, query, partial, out);
+                    default -> Int8Rows.dot4(block.segment, block.at, first, end, column, scratch, query, partial, out);
                 }
             }
             default -> {
                 switch (width) {
-                    case 8 -> Float32Rows.dot8(block.segment, block.at, count, column, scratch, query, partial, out);
-                    case 4 -> Float32Rows.dot4(block.segment, block.at, count, column, scratch, query, partial, out);
-                    default -> Float32Rows.dot1(block.segment, block.at, count, column, scratch, query, partial, out);
+                    case 8 ->
+                        Float32Rows.dot8(block.segment, block.at, first, end, column, scratch, query, partial, out);
+                    case 4 ->
+                        Float32Rows.dot4(block.segment, block.at, first, end, column, scratch, query, partial, out);
+                    default ->
+                        Float32Rows.dot1(block.segment, block.at, first, end, column, scratch, query, partial, out);
                 }
             }
         }
@@ -95,38 +122,57 @@ final class RowProducts {
         return type == ElementType.FLOAT16 ? Float16Rows.REBIAS : type == ElementType.INT8 ? Int8Rows.TOP_BYTE : 1;
     }
 
-    /** How many rows of weights {@link #mix} takes at once where all of them are for the same keys: four, if registers allow. */
-    static int mixed(int rows) {
-        return MANY_REGISTERS && rows >= GROUP ? GROUP : 1;
-    }
-
     /**
-     * out[r, :] = Σ weights[r, j] · row[j] over j from {@code first} to before {@code end}.
+     * out[r, :] += Σ weights[r, j] · row[j] over the keys that each row sees.
      *
-     * @param rows 1 or 4
+     * @param scores tells which they are
+     * @param from the first row
+     * @param to one past the last
      * @param columns vectors of float32 in a row
      * @param weights the byte of weight (0, 0) in scratch
-     * @param out the byte of the first sum, rows {@code columns} vectors wide
+     * @param out the byte of the first sum of row 0, rows {@code columns} vectors wide
      */
-    static void mix(BlockRows block, int first, int end, int rows, int columns, MemorySegment scratch, long weights,
-            long weightRow, long out) {
+    static void mix(BlockRows block, int count, DecodeScores scores, int from, int to, int columns,
+            MemorySegment scratch, long weights, long weightRow, long out) {
+        int slice = slice(to - from, count);
         long outRow = (long) columns * BYTES;
-        if (rows == GROUP && columns >= GROUP) {
-            for (int c = 0; c < columns; c += GROUP) {
-                // Where fewer vectors are left than a group has, it starts earlier and some are made twice.
-                int from = Math.min(c, columns - GROUP);
-                Float32Rows.mix4x4(block.segment, block.at, first, end, (long) from * BYTES, scratch, weights,
-                        weightRow, out + (long) from * BYTES, outRow);
+        for (int j = 0; j < count; j += slice) {
+            int end = Math.min(count, j + slice);
+            for (int r = from; r < to;) {
+                long sums = out + r * outRow;
+                if (MANY_REGISTERS && columns >= GROUP && r + GROUP <= to && scores.allSee(r, r + GROUP, count)) {
+                    mixFour(block, j, end, columns, scratch, weights + r * weightRow, weightRow, sums);
+                    r += GROUP;
+                } else {
+                    mixOne(block, Math.max(j, scores.first[r]), Math.min(end, scores.end[r]), columns, scratch,
+                            weights + r * weightRow, sums);
+                    r++;
+                }
             }
-            return;
         }
-        for (int r = 0; r < rows; r++) {
-            for (int c = 0; c < columns;) {
-                int width = width(block.type, columns - c);
-                mix(block, width, first, end, column(block, c), scratch, weights + r * weightRow,
-                        out + r * outRow + (long) c * BYTES);
-                c += width;
+    }
+
+    private static void mixFour(BlockRows block, int first, int end, int columns, MemorySegment scratch, long weights,
+            long weightRow, long out) {
+        int c = 0;
+        for (; c + GROUP <= columns; c += GROUP) {
+            Float32Rows.mix4x4(block.segment, block.at, first, end, column(block, c), scratch, weights, weightRow,
+                    out + (long) c * BYTES, (long) columns * BYTES);
+        }
+        for (; c < columns; c++) {
+            for (int r = 0; r < GROUP; r++) {
+                Float32Rows.mix1(block.segment, block.at, first, end, column(block, c), scratch,
+                        weights + r * weightRow, out + ((long) r * columns + c) * BYTES);
             }
+        }
+    }
+
+    private static void mixOne(BlockRows block, int first, int end, int columns, MemorySegment scratch, long weights,
+            long out) {
+        for (int c = 0; c < columns;) {
+            int width = width(block.type, columns - c);
+            mix(block, width, first, end, column(block, c), scratch, weights, out + (long) c * BYTES);
+            c += width;
         }
     }
 

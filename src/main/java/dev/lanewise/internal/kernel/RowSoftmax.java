@@ -92,15 +92,4 @@ final class RowSoftmax {
                     .intoMemorySegment(memory, to + lane, ORDER);
         }
     }
-
-    /** to = to·factor + from, so many vectors. */
-    static void accumulate(MemorySegment scratch, long to, float factor, long from, int vectors) {
-        MemorySegment memory = Lanes.requireNative(scratch);
-        for (int v = 0; v < vectors; v++) {
-            long lane = (long) v * BYTES;
-            FloatVector.fromMemorySegment(F, memory, to + lane, ORDER)
-                    .fma(FloatVector.broadcast(F, factor), FloatVector.fromMemorySegment(F, memory, from + lane, ORDER))
-                    .intoMemorySegment(memory, to + lane, ORDER);
-        }
-    }
 }
