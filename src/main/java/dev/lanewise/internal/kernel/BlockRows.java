@@ -29,16 +29,16 @@ final class BlockRows {
     }
 
     /** Points at rows of a cache, in the order of the keys or in that of {@link KeyStreams}. */
-    void point(CachedRows cache, boolean values, int head, int key, int rows, boolean streams) {
+    void point(CachedRows cache, boolean values, int head, int key, int rows, int streams) {
         segment = cache.segment;
         type = cache.type;
         scaled = type == ElementType.INT8;
-        even = !streams && cache.run(key, key + rows) == rows;
-        int each = streams ? rows / KeyStreams.STREAMS : 0;
-        for (int s = 0; s < KeyStreams.STREAMS && each > 0; s++) {
-            point(cache, values, head, key + s * each, each, s, KeyStreams.STREAMS);
+        even = streams == 1 && cache.run(key, key + rows) == rows;
+        int each = rows / streams;
+        for (int s = 0; s < streams; s++) {
+            point(cache, values, head, key + s * each, each, s, streams);
         }
-        int spread = each * KeyStreams.STREAMS;
+        int spread = each * streams;
         point(cache, values, head, key + spread, rows - spread, spread, 1);
         repeatLast(rows);
     }
@@ -75,7 +75,7 @@ final class BlockRows {
     /** Points at rows of a cache as float32 at one distance, copied into scratch if they are not like that where they lie. */
     void load(CachedRows cache, boolean values, int head, int key, int rows, int columns, MemorySegment scratch,
             long to) {
-        point(cache, values, head, key, rows, false);
+        point(cache, values, head, key, rows, 1);
         if (type != ElementType.FLOAT32 || !even) {
             stage(rows, columns, scratch, to);
         }

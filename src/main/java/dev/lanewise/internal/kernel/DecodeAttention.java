@@ -44,6 +44,8 @@ final class DecodeAttention implements UnitKernel {
     private int kvHead;
     private int firstRow;
     private int rows;
+    /** In how many streams the keys of the block at hand are read. */
+    private int streams;
     /** Whether rows are read in place. */
     private boolean keysDirect;
     private boolean valuesDirect;
@@ -281,12 +283,13 @@ final class DecodeAttention implements UnitKernel {
         }
         int from = scores.fromRow;
         int to = scores.toRow;
+        streams = KeyStreams.count(cache, rows, count);
         dot(key, count, from, to);
-        if (scores.transforms() && KeyStreams.used(rows, count)) {
-            KeyStreams.gather(scratch, at.scoresAt, at.orderAt, count);
+        if (scores.transforms() && streams > 1) {
+            KeyStreams.gather(scratch, at.scoresAt, at.orderAt, count, streams);
             MemorySegment.copy(scratch, at.orderAt, scratch, at.scoresAt, count * 4L);
             scores.transform(key, count);
-            KeyStreams.spread(scratch, at.scoresAt, at.orderAt, count);
+            KeyStreams.spread(scratch, at.scoresAt, at.orderAt, count, streams);
             MemorySegment.copy(scratch, at.orderAt, scratch, at.scoresAt, count * 4L);
         } else {
             scores.transform(key, count);
@@ -314,9 +317,9 @@ final class DecodeAttention implements UnitKernel {
     }
 
     private void loadScales(boolean ofValues, int key, int count) {
-        if (KeyStreams.used(rows, count)) {
+        if (streams > 1) {
             BlockRows.loadScales(cache, ofValues, kvHead, key, count, scratch, at.orderAt);
-            KeyStreams.spread(scratch, at.orderAt, at.scalesAt, count);
+            KeyStreams.spread(scratch, at.orderAt, at.scalesAt, count, streams);
         } else {
             BlockRows.loadScales(cache, ofValues, kvHead, key, count, scratch, at.scalesAt);
         }
@@ -346,14 +349,14 @@ final class DecodeAttention implements UnitKernel {
             keys.load(cache, false, kvHead, key, count, p.depth, scratch, at.keysAt);
             return;
         }
-        keys.point(cache, false, kvHead, key, count, KeyStreams.used(rows, count));
+        keys.point(cache, false, kvHead, key, count, streams);
         if (!keysDirect) {
             keys.stage(count, p.depth, scratch, at.keysAt);
         }
     }
 
     private void loadValues(int key, int count) {
-        values.point(cache, true, kvHead, key, count, KeyStreams.used(rows, count));
+        values.point(cache, true, kvHead, key, count, streams);
         if (!valuesDirect) {
             values.stage(count, p.valueDepth, scratch, at.valuesAt);
         }
