@@ -3,110 +3,199 @@ package dev.lanewise;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.sun.management.ThreadMXBean;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorSpecies;
+import java.util.Map;
+import java.util.Random;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * How much slower the kernels get where vector code of others has run in the same JVM, on heap segments and of other widths: it makes methods of
- * the JDK bimorphic that the kernels use, too. JVMs with and without such code take turns, as many of each as
- * {@code -Ddev.lanewise.test.pollution} says; without it the figure is not taken.
+ * What {@link OthersVectorCode} in the same JVM does to the kernels, in fresh JVMs. Where a vector's class is not known, C2 calls instead of
+ * inlining, and boxes: so that no call allocates is tested always. How much slower calls are is measured on request, as it takes an idle
+ * machine: {@code -Ddev.lanewise.test.pollution} says in how many rounds of JVMs, which take turns.
  */
 class PollutionTest {
     private static final double LIMIT = 1.05;
 
-    /** Prints the median time of a call, in nanoseconds, after others' vector code has run or not. */
+    /** What runs before the calls that are measured. */
+    enum Before {
+        /** Nothing. */
+        NOTHING,
+        /** Vector code of others. */
+        OTHERS,
+        /** The calls, then vector code of others. */
+        CALLS_AND_OTHERS
+    }
+
+    /** Prints for each kind of call the median time in nanoseconds, the bytes that it allocates, and its name. */
     static final class Program {
-        private static final long POLLUTION_NANOS = 1_000_000_000L;
-        private static final long WARM_UP_NANOS = 3_000_000_000L;
-        private static final int CALLS = 400;
-        private static final int FLOATS = 1024;
+        private static final long OTHERS_NANOS = 1_000_000_000L;
+        private static final long WARM_UP_NANOS = 500_000_000L;
+        private static final int ROUNDS = 41;
+        private static final long ROUND_NANOS = 3_000_000;
+        private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        private static final Random RANDOM = new Random(1);
+        private static final Arena ARENA = Arena.ofConfined();
 
         private Program() {
         }
 
         public static void main(String[] args) {
-            if (args[0].equals("polluted")) {
-                pollute();
+            Before before = Before.valueOf(args[0]);
+            Map<String, Runnable> calls = calls();
+            if (before == Before.CALLS_AND_OTHERS) {
+                calls.values().forEach(Program::warmUp);
             }
-            try (Arena arena = Arena.ofConfined()) {
-                Tensor q = Tensor.allocate(arena, ElementType.FLOAT32, 1, 12, 128, 64);
-                Tensor context = Tensor.allocate(arena, ElementType.FLOAT32, 1, 12, 128, 64);
-                Attention attention = Attention.builder().bitStable().build();
-                AttentionInputs inputs = AttentionInputs.of(q, q, q);
-                AttentionOutputs outputs = AttentionOutputs.of(context);
-                long start = System.nanoTime();
-                while (System.nanoTime() - start < WARM_UP_NANOS) {
-                    attention.run(inputs, outputs);
-                }
-                long[] nanos = new long[CALLS];
-                for (int i = 0; i < CALLS; i++) {
-                    long before = System.nanoTime();
-                    attention.run(inputs, outputs);
-                    nanos[i] = System.nanoTime() - before;
-                }
-                Arrays.sort(nanos);
-                System.out.println(nanos[CALLS / 2]);
+            if (before != Before.NOTHING) {
+                OthersVectorCode.run(OTHERS_NANOS);
             }
+            calls.values().forEach(Program::warmUp);
+            calls.values().forEach(Program::warmUp);
+            calls.forEach(Program::measure);
         }
 
-        private static void pollute() {
-            MemorySegment heap = MemorySegment.ofArray(new float[FLOATS]);
-            MemorySegment bytes = MemorySegment.ofArray(new byte[FLOATS * Float.BYTES]);
+        private static void warmUp(Runnable call) {
             long start = System.nanoTime();
-            float sum = 0;
-            while (System.nanoTime() - start < POLLUTION_NANOS) {
-                for (MemorySegment segment : List.of(heap, bytes)) {
-                    sum += scale(FloatVector.SPECIES_64, segment) + scale(FloatVector.SPECIES_128, segment)
-                            + scale(FloatVector.SPECIES_256, segment);
-                }
-            }
-            if (Float.isNaN(sum)) {
-                throw new AssertionError("zeros were scaled");
+            while (System.nanoTime() - start < WARM_UP_NANOS) {
+                call.run();
             }
         }
 
-        private static float scale(VectorSpecies<Float> species, MemorySegment segment) {
-            FloatVector sum = FloatVector.zero(species);
-            for (long at = 0; at < segment.byteSize(); at += species.vectorByteSize()) {
-                FloatVector scaled = FloatVector.fromMemorySegment(species, segment, at, ByteOrder.nativeOrder())
-                        .fma(FloatVector.broadcast(species, 0.5f), FloatVector.zero(species));
-                scaled.intoMemorySegment(segment, at, ByteOrder.nativeOrder());
-                sum = sum.add(scaled);
+        private static void measure(String name, Runnable call) {
+            long[] nanos = new long[ROUNDS];
+            long start = System.nanoTime();
+            call.run();
+            long repetitions = Math.max(1, ROUND_NANOS / (System.nanoTime() - start));
+            long bytes = Long.MAX_VALUE;
+            for (int i = 0; i < ROUNDS; i++) {
+                long allocated = THREADS.getCurrentThreadAllocatedBytes();
+                start = System.nanoTime();
+                for (long r = 0; r < repetitions; r++) {
+                    call.run();
+                }
+                nanos[i] = (System.nanoTime() - start) / repetitions;
+                bytes = Math.min(bytes, THREADS.getCurrentThreadAllocatedBytes() - allocated);
             }
-            return sum.lane(0);
+            Arrays.sort(nanos);
+            System.out.println(nanos[ROUNDS / 2] + " " + bytes / repetitions + " " + name);
         }
+
+        private static Map<String, Runnable> calls() {
+            Map<String, Runnable> calls = new LinkedHashMap<>();
+            Tensor x = random(1, 12, 128, 64);
+            AttentionInputs dense = AttentionInputs.of(x, x, x);
+            AttentionOutputs context = AttentionOutputs.of(random(1, 12, 128, 64));
+            Attention.Builder plain = Attention.builder().bitStable();
+            calls.put("dense attention", attention(plain.build(), dense, context));
+            calls.put("softcap and slopes",
+                    attention(Attention.builder().bitStable().softcap(30).alibiSlopes(new float[12]).build(), dense,
+                            context));
+            calls.put("causal", attention(
+                    Attention.builder().bitStable().causal(PositionOffset.topLeft()).build(), dense, context));
+            boolean[] visible = new boolean[128 * 128];
+            for (int i = 0; i < visible.length; i++) {
+                visible[i] = RANDOM.nextBoolean();
+            }
+            calls.put("mask",
+                    attention(plain.build(), dense.withMask(Tensor.ofBooleans(ARENA, visible, 128, 128)), context));
+            for (ElementType type : List.of(ElementType.FLOAT32, ElementType.BFLOAT16, ElementType.INT8)) {
+                KvCache cache = KvCache.builder(4, 64).storage(type).capacity(1024).allocate(ARENA);
+                KvCache.Sequence sequence = cache.newSequence();
+                Tensor keys = random(4, 300, 64);
+                sequence.append(0, keys, keys);
+                calls.put("decode over " + type,
+                        attention(plain.build(), AttentionInputs.ofCache(random(1, 8, 1, 64), 0, sequence),
+                                AttentionOutputs.of(random(1, 8, 1, 64))));
+            }
+            Tensor a = random(70, 200);
+            Tensor b = random(200, 100);
+            Tensor product = random(70, 100);
+            PackedMatrix packed = PackedMatrix.of(ARENA, b);
+            calls.put("multiply", () -> MatMul.multiply(a, b, product));
+            calls.put("packed multiply", () -> MatMul.multiply(a, packed, null, product));
+            Tensor row = random(1, 200);
+            Tensor single = random(1, 100);
+            calls.put("multiply of one row", () -> MatMul.multiply(row, b, single));
+            Tensor rows = random(10, 1003);
+            Tensor weights = random(10, 1003);
+            calls.put("softmax", () -> Softmax.rows(rows, weights));
+            return calls;
+        }
+
+        private static Runnable attention(Attention operator, AttentionInputs inputs, AttentionOutputs outputs) {
+            return () -> operator.run(inputs, outputs);
+        }
+
+        private static Tensor random(long... shape) {
+            Tensor tensor = Tensor.allocate(ARENA, ElementType.FLOAT32, shape);
+            for (long i = 0; i < tensor.elementCount(); i++) {
+                tensor.segment().setAtIndex(java.lang.foreign.ValueLayout.JAVA_FLOAT, i, RANDOM.nextFloat(-1, 1));
+            }
+            return tensor;
+        }
+    }
+
+    private record Measured(double nanos, long bytes) {
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = "NOTHING", mode = EnumSource.Mode.EXCLUDE)
+    void noCallAllocates(Before before) throws IOException, InterruptedException {
+        Assumptions.assumeTrue(RuntimeInfo.current().kernel() == Kernel.VECTOR, RuntimeInfo.current().reason());
+        Map<String, Measured> calls = measure(before);
+        calls.values().removeIf(measured -> measured.bytes == 0);
+        assertEquals(Map.of(), calls, "allocate");
     }
 
     @Test
-    void vectorCodeOfOthersCostsNextToNothing() throws IOException, InterruptedException {
+    void noCallIsMuchSlower() throws IOException, InterruptedException {
         Assumptions.assumeTrue(RuntimeInfo.current().kernel() == Kernel.VECTOR, RuntimeInfo.current().reason());
-        int pairs = Integer.getInteger("dev.lanewise.test.pollution", 0);
-        Assumptions.assumeTrue(pairs > 0, "no -Ddev.lanewise.test.pollution");
-        double[] clean = new double[pairs];
-        double[] polluted = new double[pairs];
-        for (int i = 0; i < pairs; i++) {
-            clean[i] = nanos("clean");
-            polluted[i] = nanos("polluted");
+        int rounds = Integer.getInteger("dev.lanewise.test.pollution", 0);
+        Assumptions.assumeTrue(rounds > 0, "no -Ddev.lanewise.test.pollution");
+        Map<Before, Map<String, List<Double>>> nanos = new LinkedHashMap<>();
+        for (int round = 0; round < rounds; round++) {
+            for (Before before : Before.values()) {
+                Map<String, List<Double>> byCall = nanos.computeIfAbsent(before, key -> new LinkedHashMap<>());
+                measure(before).forEach((name, measured) -> byCall.computeIfAbsent(name, key -> new ArrayList<>())
+                        .add(measured.nanos));
+            }
         }
-        Arrays.sort(clean);
-        Arrays.sort(polluted);
-        String measured = "polluted " + Arrays.toString(polluted) + " ns a call, clean " + Arrays.toString(clean)
-                + ", medians' ratio " + polluted[pairs / 2] / clean[pairs / 2];
-        System.out.println(measured);
-        assertTrue(polluted[pairs / 2] <= LIMIT * clean[pairs / 2], measured);
+        List<String> slow = new ArrayList<>();
+        nanos.get(Before.NOTHING).forEach((name, clean) -> {
+            for (Before before : List.of(Before.OTHERS, Before.CALLS_AND_OTHERS)) {
+                List<Double> polluted = nanos.get(before).get(name);
+                double ratio = median(polluted) / median(clean);
+                String line = "%s after %s: %.3f, from %s to %s ns".formatted(name, before, ratio, clean, polluted);
+                System.out.println(line);
+                if (ratio > LIMIT) {
+                    slow.add(line);
+                }
+            }
+        });
+        assertTrue(slow.isEmpty(), () -> String.join("\n", slow));
     }
 
-    private static double nanos(String how) throws IOException, InterruptedException {
-        FreshJvm.Result result = FreshJvm.onClassPath(FreshJvm.VECTOR, Program.class, how);
+    private static double median(List<Double> values) {
+        return values.stream().sorted().skip(values.size() / 2).findFirst().orElseThrow();
+    }
+
+    private static Map<String, Measured> measure(Before before) throws IOException, InterruptedException {
+        FreshJvm.Result result = FreshJvm.onClassPath(FreshJvm.VECTOR, Program.class, before.name());
         assertEquals(0, result.exit(), result::err);
-        return Double.parseDouble(result.out().strip());
+        Map<String, Measured> measured = new LinkedHashMap<>();
+        result.out().lines().forEach(line -> {
+            String[] words = line.split(" ", 3);
+            measured.put(words[2], new Measured(Double.parseDouble(words[0]), Long.parseLong(words[1])));
+        });
+        return measured;
     }
 }

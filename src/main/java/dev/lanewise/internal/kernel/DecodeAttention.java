@@ -368,11 +368,12 @@ final class DecodeAttention implements UnitKernel {
         int rowVectors = Transpose.padded(rows) / COUNT;
         MemorySegment.copy(scratch, state.maxAt, scratch, at.beforeAt, (long) rowVectors * BYTES);
         for (int r = from; r < to; r++) {
-            RowSoftmax.raiseMax(scratch, at.scoresAt + r * at.scoreRow, vectors, state.maxAt + r * 4L);
+            RowSoftmax.raiseMax(scratch, at.scoresAt + r * at.scoreRow, vectors, scratch, state.maxAt + r * 4L);
         }
         RowSoftmax.factors(scratch, at.beforeAt, state.maxAt, at.factorsAt, rows);
         for (int r = from; r < to; r++) {
-            RowSoftmax.exponentiate(scratch, at.scoresAt + r * at.scoreRow, vectors, state.maxAt + r * 4L,
+            long scores = at.scoresAt + r * at.scoreRow;
+            RowSoftmax.exponentiate(scratch, scores, scratch, scores, vectors, scratch, state.maxAt + r * 4L,
                     at.factorsAt + r * 4L, state.sums(r));
         }
     }

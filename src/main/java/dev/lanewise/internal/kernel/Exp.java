@@ -1,10 +1,5 @@
 package dev.lanewise.internal.kernel;
 
-import static dev.lanewise.internal.kernel.Lanes.F;
-
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
-
 /**
  * eˣ for x ≤ 0, the range of a softmax whose maximum was subtracted. {@code lanewise(EXP)} calls a library function and costs
  * three times as much.
@@ -15,8 +10,9 @@ import jdk.incubator.vector.VectorOperators;
  * sum. One constant for ln 2 is enough: its error, 2e-9, counts n times, and then eˣ is 2ⁿ times smaller. The relative error is at
  * most 6e-8 + 2e-9·|n| + 2⁻²⁴.
  *
- * <p>C2 inlines this only where it is called often, relative to the method that calls it, and boxes the vectors everywhere else: so
- * call it in one place, in the loop.
+ * <p>There is no method: each loop writes it out. A helper that takes a vector is inlined at C2's pleasure, and its profile is empty if C1
+ * compiled it without one; then calls on its arguments are bound only as long as the JVM has loaded one class of vectors. Either way
+ * vectors are boxed.
  *
  * <p>Below −126·ln 2, where 2ⁿ would be subnormal, the result is 0, which also makes it 0 for −∞. NaN stays NaN. Above 88 the
  * result means nothing.
@@ -37,22 +33,5 @@ final class Exp {
     static final float C6 = 0x1.6a2434p-10f;
 
     private Exp() {
-    }
-
-    /** eˣ lane by lane. */
-    static FloatVector of(FloatVector x) {
-        FloatVector one = FloatVector.broadcast(F, 1);
-        FloatVector shifted = x.fma(FloatVector.broadcast(F, LOG2E), FloatVector.broadcast(F, SHIFTER));
-        FloatVector f = shifted.sub(SHIFTER).fma(FloatVector.broadcast(F, MINUS_LN2), x);
-        FloatVector p = FloatVector.broadcast(F, C6).fma(f, FloatVector.broadcast(F, C5));
-        p = p.fma(f, FloatVector.broadcast(F, C4));
-        p = p.fma(f, FloatVector.broadcast(F, C3));
-        p = p.fma(f, FloatVector.broadcast(F, C2));
-        p = p.fma(f, one);
-        p = p.fma(f, one);
-        FloatVector power = shifted.reinterpretAsInts()
-                .lanewise(VectorOperators.LSHL, EXPONENT_SHIFT)
-                .reinterpretAsFloats();
-        return p.mul(power).blend(0, x.compare(VectorOperators.LT, LOWEST));
     }
 }

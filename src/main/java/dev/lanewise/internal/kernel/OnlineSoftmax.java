@@ -32,84 +32,88 @@ final class OnlineSoftmax {
         for (int v = 0; v < vectors; v++) {
             long lane = (long) v * BYTES;
             raiseMax(scratch, scores + lane, row, keys, max + lane, factors + lane);
-            exponentiate(scratch, scores + lane, row, keys, max + lane, sum + lane, factors + lane);
+            exponentiate(scratch, factors + lane, scores + lane, row, keys, max + lane, sum + lane);
         }
     }
 
-    /** The larger one lane by lane, a for NaN in b: a third of the cost of {@code FloatVector.max}, which keeps Java's rules. */
-    static FloatVector larger(FloatVector a, FloatVector b) {
-        return a.blend(b, b.compare(VectorOperators.GT, a));
-    }
-
-    /** Four maxima that take turns, one call of each operation in the loop: see {@link #exponentiate}. */
-    private static void raiseMax(MemorySegment scratch, long scores, long row, int keys, long max, long factor) {
+    /**
+     * Leaves the maximum from before, and raises it. Four maxima take turns, one call of each operation in the loop. Where a score is
+     * larger it is blended in, a third of the cost of {@code FloatVector.max}, which keeps Java's rules; NaN raises nothing.
+     */
+    private static void raiseMax(MemorySegment scratch, long scores, long row, int keys, long max, long before) {
         MemorySegment memory = Lanes.requireNative(scratch);
-        FloatVector before = FloatVector.fromMemorySegment(F, memory, max, ORDER);
-        FloatVector m0 = before;
-        FloatVector m1 = before;
-        FloatVector m2 = before;
-        FloatVector m3 = before;
+        FloatVector m0 = FloatVector.fromMemorySegment(F, memory, max, ORDER);
+        m0.intoMemorySegment(memory, before, ORDER);
+        FloatVector m1 = m0;
+        FloatVector m2 = m0;
+        FloatVector m3 = m0;
         long at = scores;
         for (int j = 0; j < keys; j++) {
-            FloatVector m = larger(m3, FloatVector.fromMemorySegment(F, memory, at, ORDER));
+            FloatVector s = FloatVector.fromMemorySegment(F, memory, at, ORDER);
+            FloatVector m = m3.blend(s, s.compare(VectorOperators.GT, m3));
             m3 = m2;
             m2 = m1;
             m1 = m0;
             m0 = m;
             at += row;
         }
-        FloatVector top = larger(larger(m0, m1), larger(m2, m3));
-        top.intoMemorySegment(memory, max, ORDER);
-        weight(before, shift(top)).intoMemorySegment(memory, factor, ORDER);
-    }
-
-    /** Two sums that take turns: a loop that is unrolled by hand would need a tail, where {@link Exp} is not inlined. */
-    private static void exponentiate(MemorySegment scratch, long scores, long row, int keys, long max, long sum,
-            long factor) {
-        MemorySegment memory = Lanes.requireNative(scratch);
-        FloatVector shift = shift(FloatVector.fromMemorySegment(F, memory, max, ORDER));
-        FloatVector t0 = FloatVector.fromMemorySegment(F, memory, sum, ORDER)
-                .mul(FloatVector.fromMemorySegment(F, memory, factor, ORDER));
-        FloatVector t1 = FloatVector.zero(F);
-        long at = scores;
-        for (int j = 0; j < keys; j++) {
-            FloatVector weight = weight(FloatVector.fromMemorySegment(F, memory, at, ORDER), shift);
-            weight.intoMemorySegment(memory, at, ORDER);
-            FloatVector t = t1.add(weight);
-            t1 = t0;
-            t0 = t;
-            at += row;
-        }
-        t0.add(t1).intoMemorySegment(memory, sum, ORDER);
-    }
-
-    /** Replaces biased scores by final weights, e^(s − m) times the reciprocal of each query's sum. */
-    static void weigh(MemorySegment scratch, long scores, int keys, int vectors, long max, long reciprocals) {
-        MemorySegment memory = Lanes.requireNative(scratch);
-        for (int v = 0; v < vectors; v++) {
-            long lane = (long) v * BYTES;
-            FloatVector shift = shift(FloatVector.fromMemorySegment(F, memory, max + lane, ORDER));
-            FloatVector reciprocal = FloatVector.fromMemorySegment(F, memory, reciprocals + lane, ORDER);
-            long at = scores + lane;
-            for (int j = 0; j < keys; j++) {
-                weight(FloatVector.fromMemorySegment(F, memory, at, ORDER), shift).mul(reciprocal)
-                        .intoMemorySegment(memory, at, ORDER);
-                at += (long) vectors * BYTES;
-            }
-        }
-    }
-
-    /** The maximum; 0 while nothing is visible, so that the weight of a hidden score is e^−∞ = 0 and not NaN. */
-    static FloatVector shift(FloatVector max) {
-        return max.blend(0, max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
+        m0 = m0.blend(m1, m1.compare(VectorOperators.GT, m0));
+        m2 = m2.blend(m3, m3.compare(VectorOperators.GT, m2));
+        m0.blend(m2, m2.compare(VectorOperators.GT, m0)).intoMemorySegment(memory, max, ORDER);
     }
 
     /**
-     * e^(score − shift). The difference comes first: folding log₂e into one fused multiply-add would round the product with the
-     * shift but not that with the score, and at scores of 1e4 the weight of the maximum itself would be off by 3e-4.
+     * e^(x − shift) of a first vector, then of {@code count} others, where the shift is the maximum, or 0 while that is −∞, so that the weight of
+     * a hidden score is e^−∞ = 0 and not NaN. sum = sum·first + the others; the first is the factor for what was there before. The
+     * difference comes before the exponential: folding log₂e into one fused multiply-add would round the product with the
+     * shift but not that with the score, and at scores of 1e4 the weight of the maximum itself would be off by 3e-4. What {@link Exp}
+     * explains is written out here.
      */
-    static FloatVector weight(FloatVector score, FloatVector shift) {
-        return Exp.of(score.sub(shift));
+    private static void exponentiate(MemorySegment scratch, long first, long others, long row, int count, long max,
+            long sum) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector top = FloatVector.fromMemorySegment(F, memory, max, ORDER);
+        FloatVector shift = top.blend(0, top.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
+        FloatVector one = FloatVector.broadcast(F, 1);
+        FloatVector times = FloatVector.fromMemorySegment(F, memory, sum, ORDER);
+        FloatVector total = FloatVector.zero(F);
+        long at = first;
+        long next = others;
+        for (int j = 0; j <= count; j++) {
+            FloatVector x = FloatVector.fromMemorySegment(F, memory, at, ORDER).sub(shift);
+            FloatVector shifted = x.fma(FloatVector.broadcast(F, Exp.LOG2E), FloatVector.broadcast(F, Exp.SHIFTER));
+            FloatVector f = shifted.sub(Exp.SHIFTER).fma(FloatVector.broadcast(F, Exp.MINUS_LN2), x);
+            FloatVector p = FloatVector.broadcast(F, Exp.C6).fma(f, FloatVector.broadcast(F, Exp.C5));
+            p = p.fma(f, FloatVector.broadcast(F, Exp.C4));
+            p = p.fma(f, FloatVector.broadcast(F, Exp.C3));
+            p = p.fma(f, FloatVector.broadcast(F, Exp.C2));
+            p = p.fma(f, one);
+            p = p.fma(f, one);
+            FloatVector weight = p.mul(shifted.reinterpretAsInts()
+                    .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+                    .reinterpretAsFloats()).blend(0, x.compare(VectorOperators.LT, Exp.LOWEST));
+            weight.intoMemorySegment(memory, at, ORDER);
+            total = weight.fma(times, total);
+            times = one;
+            at = next;
+            next += row;
+        }
+        total.intoMemorySegment(memory, sum, ORDER);
+    }
+
+    /**
+     * Replaces biased scores by final weights, e^(s − m) times the reciprocal of each query's sum.
+     *
+     * @param free the byte of one vector of scratch
+     */
+    static void weigh(MemorySegment scratch, long scores, int keys, int vectors, long max, long reciprocals,
+            long free) {
+        long row = (long) vectors * BYTES;
+        for (int v = 0; v < vectors; v++) {
+            long at = scores + (long) v * BYTES;
+            exponentiate(scratch, at, at + row, row, keys - 1, max + (long) v * BYTES, free);
+        }
+        Context.scale(scratch, scores, keys, vectors, reciprocals);
     }
 
     /** The log-sum-exp of a query. */

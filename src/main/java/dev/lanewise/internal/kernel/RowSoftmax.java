@@ -18,21 +18,28 @@ final class RowSoftmax {
     private RowSoftmax() {
     }
 
-    /** Raises the running maximum of one row to that of its scores, whole vectors of them. NaN raises nothing. */
-    static void raiseMax(MemorySegment scratch, long scores, int vectors, long max) {
+    /** Raises the running maximum of one row to that of its scores, whole vectors of them. NaN raises nothing. Four maxima take turns. */
+    static void raiseMax(MemorySegment row, long scores, int vectors, MemorySegment scratch, long max) {
+        MemorySegment from = Lanes.requireNative(row);
         MemorySegment memory = Lanes.requireNative(scratch);
         FloatVector m0 = FloatVector.broadcast(F, memory.get(FLOAT, max));
         FloatVector m1 = m0;
+        FloatVector m2 = m0;
+        FloatVector m3 = m0;
         for (int v = 0; v < vectors; v++) {
-            FloatVector m = OnlineSoftmax.larger(m1,
-                    FloatVector.fromMemorySegment(F, memory, scores + (long) v * BYTES, ORDER));
+            FloatVector s = FloatVector.fromMemorySegment(F, from, scores + (long) v * BYTES, ORDER);
+            FloatVector m = m3.blend(s, s.compare(VectorOperators.GT, m3));
+            m3 = m2;
+            m2 = m1;
             m1 = m0;
             m0 = m;
         }
-        memory.set(FLOAT, max, OnlineSoftmax.larger(m0, m1).reduceLanes(VectorOperators.MAX));
+        m0 = m0.blend(m1, m1.compare(VectorOperators.GT, m0));
+        m2 = m2.blend(m3, m3.compare(VectorOperators.GT, m2));
+        memory.set(FLOAT, max, m0.blend(m2, m2.compare(VectorOperators.GT, m0)).reduceLanes(VectorOperators.MAX));
     }
 
-    /** factor = e^(before − max), row by row. Scalar: one or two vectors a call are too few for C2 to inline {@link Exp}, which boxes them. */
+    /** factor = e^(before − max), row by row. Scalar: there are one or two vectors of them a call. */
     static void factors(MemorySegment scratch, long before, long max, long factors, int rows) {
         MemorySegment memory = Lanes.requireNative(scratch);
         for (long at = 0; at < rows * 4L; at += 4) {
@@ -43,18 +50,22 @@ final class RowSoftmax {
     }
 
     /**
-     * Replaces the scores of one row by weights, and adds them to its sums. {@link Exp#of} is written out: where C2 has once compiled that by
-     * itself, to more than 2,500 bytes ({@code InlineSmallCode}), it inlines it nowhere any more, and boxes each vector of this loop.
+     * Turns the scores of one row into weights, in place or elsewhere, and adds them to its sums. {@link Exp} is written out: where C2 has
+     * once compiled it by itself, to more than 2,500 bytes ({@code InlineSmallCode}), it would be inlined nowhere any more, and each vector of
+     * this loop boxed.
      */
-    static void exponentiate(MemorySegment scratch, long scores, int vectors, long max, long factor, long sums) {
+    static void exponentiate(MemorySegment row, long scores, MemorySegment out, long weights, int vectors,
+            MemorySegment scratch, long max, long factor, long sums) {
+        MemorySegment from = Lanes.requireNative(row);
+        MemorySegment to = Lanes.requireNative(out);
         MemorySegment memory = Lanes.requireNative(scratch);
         float top = memory.get(FLOAT, max);
         FloatVector shift = FloatVector.broadcast(F, top == Float.NEGATIVE_INFINITY ? 0 : top);
         FloatVector one = FloatVector.broadcast(F, 1);
         FloatVector sum = FloatVector.fromMemorySegment(F, memory, sums, ORDER).mul(memory.get(FLOAT, factor));
         for (int v = 0; v < vectors; v++) {
-            long at = scores + (long) v * BYTES;
-            FloatVector x = FloatVector.fromMemorySegment(F, memory, at, ORDER).sub(shift);
+            long lane = (long) v * BYTES;
+            FloatVector x = FloatVector.fromMemorySegment(F, from, scores + lane, ORDER).sub(shift);
             FloatVector shifted = x.fma(FloatVector.broadcast(F, Exp.LOG2E), FloatVector.broadcast(F, Exp.SHIFTER));
             FloatVector f = shifted.sub(Exp.SHIFTER).fma(FloatVector.broadcast(F, Exp.MINUS_LN2), x);
             FloatVector p = FloatVector.broadcast(F, Exp.C6).fma(f, FloatVector.broadcast(F, Exp.C5));
@@ -66,7 +77,7 @@ final class RowSoftmax {
             FloatVector weight = p.mul(shifted.reinterpretAsInts()
                     .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
                     .reinterpretAsFloats()).blend(0, x.compare(VectorOperators.LT, Exp.LOWEST));
-            weight.intoMemorySegment(memory, at, ORDER);
+            weight.intoMemorySegment(to, weights + lane, ORDER);
             sum = sum.add(weight);
         }
         sum.intoMemorySegment(memory, sums, ORDER);

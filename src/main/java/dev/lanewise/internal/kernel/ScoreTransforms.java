@@ -19,33 +19,42 @@ final class ScoreTransforms {
     private ScoreTransforms() {
     }
 
-    /** s = cap·tanh(s/cap). */
+    /**
+     * s = cap·tanh(s/cap), where tanh is (1 − e)/(1 + e) with e = exp(−2|x|), whose relative error grows as x nears 0; below 0.625 the
+     * polynomial of Cephes' tanhf. What {@link Exp} explains is written out here.
+     */
     static void softcap(MemorySegment scratch, long scores, int count, float cap) {
         MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector one = FloatVector.broadcast(F, 1);
         for (int i = 0; i < count; i++) {
             long at = scores + (long) i * BYTES;
             FloatVector x = FloatVector.fromMemorySegment(F, memory, at, ORDER).mul(1 / cap);
-            tanh(x).mul(cap).intoMemorySegment(memory, at, ORDER);
+            FloatVector magnitude = x.abs();
+            FloatVector y = magnitude.mul(-2);
+            FloatVector shifted = y.fma(FloatVector.broadcast(F, Exp.LOG2E), FloatVector.broadcast(F, Exp.SHIFTER));
+            FloatVector f = shifted.sub(Exp.SHIFTER).fma(FloatVector.broadcast(F, Exp.MINUS_LN2), y);
+            FloatVector p = FloatVector.broadcast(F, Exp.C6).fma(f, FloatVector.broadcast(F, Exp.C5));
+            p = p.fma(f, FloatVector.broadcast(F, Exp.C4));
+            p = p.fma(f, FloatVector.broadcast(F, Exp.C3));
+            p = p.fma(f, FloatVector.broadcast(F, Exp.C2));
+            p = p.fma(f, one);
+            p = p.fma(f, one);
+            FloatVector e = p.mul(shifted.reinterpretAsInts()
+                    .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+                    .reinterpretAsFloats()).blend(0, y.compare(VectorOperators.LT, Exp.LOWEST));
+            FloatVector big = one.sub(e).div(one.add(e));
+            FloatVector z = x.mul(x);
+            FloatVector q = FloatVector.broadcast(F, -5.70498872745e-3f)
+                    .fma(z, FloatVector.broadcast(F, 2.06390887954e-2f));
+            q = q.fma(z, FloatVector.broadcast(F, -5.37397155531e-2f));
+            q = q.fma(z, FloatVector.broadcast(F, 1.33314422036e-1f));
+            q = q.fma(z, FloatVector.broadcast(F, -3.33332819422e-1f));
+            FloatVector small = q.mul(z).fma(x, x);
+            FloatVector signed = big.blend(big.neg(), x.compare(VectorOperators.LT, 0));
+            signed.blend(small, magnitude.compare(VectorOperators.LT, 0.625f))
+                    .mul(cap)
+                    .intoMemorySegment(memory, at, ORDER);
         }
-    }
-
-    /**
-     * (1 − e)/(1 + e) with e = exp(−2|x|), whose relative error grows as x nears 0; below 0.625 the polynomial of Cephes' tanhf.
-     */
-    private static FloatVector tanh(FloatVector x) {
-        FloatVector magnitude = x.abs();
-        FloatVector e = Exp.of(magnitude.mul(-2));
-        FloatVector one = FloatVector.broadcast(F, 1);
-        FloatVector big = one.sub(e).div(one.add(e));
-        FloatVector z = x.mul(x);
-        FloatVector p = FloatVector.broadcast(F, -5.70498872745e-3f)
-                .fma(z, FloatVector.broadcast(F, 2.06390887954e-2f));
-        p = p.fma(z, FloatVector.broadcast(F, -5.37397155531e-2f));
-        p = p.fma(z, FloatVector.broadcast(F, 1.33314422036e-1f));
-        p = p.fma(z, FloatVector.broadcast(F, -3.33332819422e-1f));
-        FloatVector small = p.mul(z).fma(x, x);
-        FloatVector signed = big.blend(big.neg(), x.compare(VectorOperators.LT, 0));
-        return signed.blend(small, magnitude.compare(VectorOperators.LT, 0.625f));
     }
 
     /** s −= slope·|distance|, where the first query of the panel stands {@code distance} after the first key of the tile. */

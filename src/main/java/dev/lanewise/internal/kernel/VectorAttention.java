@@ -481,7 +481,7 @@ final class VectorAttention implements UnitKernel {
             }
             emitScores(ScoreStage.BIASED, row, keys);
             if (p.weights.present()) {
-                OnlineSoftmax.weigh(scratch, scoresAt, keys, vectors, maxAt, factorsAt);
+                OnlineSoftmax.weigh(scratch, scoresAt, keys, vectors, maxAt, factorsAt, rowsAt);
                 if (!all) {
                     ScoreTransforms.zeroHidden(scratch, scoresAt, keys, vectors, visible.words);
                 }

@@ -3,22 +3,25 @@ package dev.lanewise.internal.kernel;
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.F;
+import static dev.lanewise.internal.kernel.Lanes.FLOAT;
 import static dev.lanewise.internal.kernel.Lanes.ORDER;
 
 import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Scratch;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 
 /**
  * The softmax of rows of float32: maximum, exponentials and their sum, division. Lanes lie along the row. What does not fill a vector comes
  * first, in scratch, filled up with −∞, whose weight is 0.
  */
 public final class VectorSoftmax {
-    /** Scratch: the vector that is not full, then the row if it cannot be done in place. */
+    /** Scratch: the vector that is not full, sums of weights, the maximum, a factor, then the row if it cannot be done in place. */
     private static final long HEAD = 0;
-    private static final long ROW = BYTES;
+    private static final long SUMS = HEAD + BYTES;
+    private static final long MAX = SUMS + BYTES;
+    private static final long FACTOR = MAX + BYTES;
+    private static final long ROW = FACTOR + BYTES;
 
     private VectorSoftmax() {
     }
@@ -44,60 +47,25 @@ public final class VectorSoftmax {
             MemorySegment scratch) {
         int vectors = columns / COUNT;
         long head = (long) (columns % COUNT) * Float.BYTES;
-        float max = max(in, from + head, vectors);
+        scratch.set(FLOAT, MAX, Float.NEGATIVE_INFINITY);
+        scratch.set(FLOAT, FACTOR, 1);
+        Context.fill(scratch, SUMS, 1, 0);
         if (head > 0) {
             Context.fill(scratch, HEAD, 1, Float.NEGATIVE_INFINITY);
             MemorySegment.copy(in, from, scratch, HEAD, head);
-            max = larger(max(scratch, HEAD, 1), max);
+            RowSoftmax.raiseMax(scratch, HEAD, 1, scratch, MAX);
         }
-        float sum = exponentiate(in, from + head, out, to + head, vectors, max);
+        RowSoftmax.raiseMax(in, from + head, vectors, scratch, MAX);
+        RowSoftmax.exponentiate(in, from + head, out, to + head, vectors, scratch, MAX, FACTOR, SUMS);
         if (head > 0) {
-            sum += exponentiate(scratch, HEAD, scratch, HEAD, 1, max);
-            scale(scratch, HEAD, 1, 1 / sum);
+            RowSoftmax.exponentiate(scratch, HEAD, scratch, HEAD, 1, scratch, MAX, FACTOR, SUMS);
+        }
+        float reciprocal = 1 / RowSoftmax.total(scratch, SUMS);
+        if (head > 0) {
+            scale(scratch, HEAD, 1, reciprocal);
             MemorySegment.copy(scratch, HEAD, out, to, head);
         }
-        scale(out, to + head, vectors, 1 / sum);
-    }
-
-    private static float larger(float a, float b) {
-        return a > b ? a : b;
-    }
-
-    private static float max(MemorySegment in, long from, int vectors) {
-        MemorySegment source = Lanes.requireNative(in);
-        FloatVector m0 = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
-        FloatVector m1 = m0;
-        FloatVector m2 = m0;
-        FloatVector m3 = m0;
-        int i = 0;
-        for (; i + 3 < vectors; i += 4) {
-            long at = from + (long) i * BYTES;
-            m0 = OnlineSoftmax.larger(m0, FloatVector.fromMemorySegment(F, source, at, ORDER));
-            m1 = OnlineSoftmax.larger(m1, FloatVector.fromMemorySegment(F, source, at + BYTES, ORDER));
-            m2 = OnlineSoftmax.larger(m2, FloatVector.fromMemorySegment(F, source, at + 2 * BYTES, ORDER));
-            m3 = OnlineSoftmax.larger(m3, FloatVector.fromMemorySegment(F, source, at + 3 * BYTES, ORDER));
-        }
-        for (; i < vectors; i++) {
-            m0 = OnlineSoftmax.larger(m0, FloatVector.fromMemorySegment(F, source, from + (long) i * BYTES, ORDER));
-        }
-        return OnlineSoftmax.larger(OnlineSoftmax.larger(m0, m1), OnlineSoftmax.larger(m2, m3))
-                .reduceLanes(VectorOperators.MAX);
-    }
-
-    private static float exponentiate(MemorySegment in, long from, MemorySegment out, long to, int vectors, float max) {
-        MemorySegment source = Lanes.requireNative(in);
-        MemorySegment target = Lanes.requireNative(out);
-        FloatVector s0 = FloatVector.zero(F);
-        FloatVector s1 = s0;
-        for (int i = 0; i < vectors; i++) {
-            FloatVector weight = Exp
-                    .of(FloatVector.fromMemorySegment(F, source, from + (long) i * BYTES, ORDER).sub(max));
-            weight.intoMemorySegment(target, to + (long) i * BYTES, ORDER);
-            FloatVector s = s1.add(weight);
-            s1 = s0;
-            s0 = s;
-        }
-        return s0.add(s1).reduceLanes(VectorOperators.ADD);
+        scale(out, to + head, vectors, reciprocal);
     }
 
     private static void scale(MemorySegment out, long to, int vectors, float factor) {
