@@ -12,9 +12,11 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.EdgeCasesMode;
 import net.jqwik.api.ForAll;
+import net.jqwik.api.GenerationMode;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.constraints.IntRange;
@@ -80,6 +82,40 @@ class WorkspaceTest {
         }
         assertThrows(IllegalArgumentException.class, () -> Workspace.allocate(Arena.ofAuto(), -1, 1));
         assertThrows(IllegalArgumentException.class, () -> Workspace.allocate(Arena.ofAuto(), 1, 0));
+    }
+
+    /** What a thread needs depends on the head dimension and on types, not on how long the sequences are. */
+    @Property(generation = GenerationMode.EXHAUSTIVE)
+    void scratchIsIndependentOfTheSequenceLength(@ForAll Kernel kernel, @ForAll boolean causal,
+            @ForAll("depths") int depth, @ForAll("storage") ElementType type,
+            @ForAll @IntRange(min = 1, max = 2) int threads) {
+        Assumptions.assumeTrue(kernel != Kernel.VECTOR || RuntimeInfo.current().kernel() == Kernel.VECTOR);
+        Attention.Builder builder = Attention.builder().kernel(kernel);
+        Attention operator = (causal ? builder.causal(PositionOffset.topLeft()) : builder).build();
+        long expected = workspaceBytes(operator, type, 512, depth, threads);
+        assertEquals(kernel == Kernel.VECTOR, expected > 0);
+        for (int length : new int[]{577, 2048, 8192}) {
+            assertEquals(expected, workspaceBytes(operator, type, length, depth, threads), "length " + length);
+        }
+    }
+
+    @Provide
+    Arbitrary<Integer> depths() {
+        return Arbitraries.of(3, 64, 80, 128);
+    }
+
+    @Provide
+    Arbitrary<ElementType> storage() {
+        return Arbitraries.of(ElementType.FLOAT32, ElementType.BFLOAT16);
+    }
+
+    private static long workspaceBytes(Attention operator, ElementType type, int length, int depth, int threads) {
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor q = Tensor.allocate(arena, ElementType.FLOAT32, 1, 2, length, depth);
+            Tensor k = Tensor.allocate(arena, type, 1, 2, length, depth);
+            AttentionInputs inputs = AttentionInputs.of(q, k, k);
+            return operator.workspaceBytes(inputs, AttentionOutputs.of(context(arena, inputs)), threads);
+        }
     }
 
     /** The executor runs in the middle of the call that has the workspace, so what it tries is refused, and harms nobody. */
