@@ -47,7 +47,8 @@ final class LaneSums {
     }
 
     /**
-     * Adds the sum of vector i to float i. No part of it takes a vector: C2 would box the arguments of one that it does not inline.
+     * Adds the sum of vector i to float i. No part of it takes a vector, a mask or a shuffle: C2 would box the arguments of one that it does not
+     * inline, or whose class it does not know.
      *
      * @param vectors the byte of the first vector in scratch; overwritten
      * @param to the byte of the first sum
@@ -66,24 +67,19 @@ final class LaneSums {
                     .add(cd.blend(ab, BIT_NEAR).rearrange(XOR_NEAR))
                     .intoMemorySegment(memory, at, ORDER);
         }
-        if (COUNT == 16) {
-            pairs(memory, vectors, 2, Transpose.XOR2, Transpose.BIT2);
-        }
-        if (COUNT > 4) {
-            pairs(memory, vectors, 1, Transpose.XOR1, Transpose.BIT1);
-        }
-        FloatVector.fromMemorySegment(F, memory, vectors, ORDER)
-                .add(FloatVector.fromMemorySegment(F, memory, to, ORDER))
-                .intoMemorySegment(memory, to, ORDER);
-    }
-
-    private static void pairs(MemorySegment memory, long vectors, int distance, VectorShuffle<Float> xor,
-            VectorMask<Float> bit) {
-        for (int i = 0; i < distance; i++) {
+        for (int i = 0; i < QUARTER / 2 && COUNT == 16; i++) {
             long at = vectors + (long) i * BYTES;
             FloatVector a = FloatVector.fromMemorySegment(F, memory, at, ORDER);
-            FloatVector b = FloatVector.fromMemorySegment(F, memory, at + (long) distance * BYTES, ORDER);
-            a.blend(b, bit).add(b.blend(a, bit).rearrange(xor)).intoMemorySegment(memory, at, ORDER);
+            FloatVector b = FloatVector.fromMemorySegment(F, memory, at + 2L * BYTES, ORDER);
+            a.blend(b, Transpose.BIT2)
+                    .add(b.blend(a, Transpose.BIT2).rearrange(Transpose.XOR2))
+                    .intoMemorySegment(memory, at, ORDER);
         }
+        FloatVector sums = FloatVector.fromMemorySegment(F, memory, vectors, ORDER);
+        if (COUNT > 4) {
+            FloatVector b = FloatVector.fromMemorySegment(F, memory, vectors + BYTES, ORDER);
+            sums = sums.blend(b, Transpose.BIT1).add(b.blend(sums, Transpose.BIT1).rearrange(Transpose.XOR1));
+        }
+        sums.add(FloatVector.fromMemorySegment(F, memory, to, ORDER)).intoMemorySegment(memory, to, ORDER);
     }
 }
