@@ -45,13 +45,14 @@ final class CacheModel {
 
     private final CacheCase shape;
     private final KvCache cache;
-    private final Arena arena = Arena.ofAuto();
+    private final Arena arena;
     private final List<Twin> open = new ArrayList<>();
     private final CachedRows rows = new CachedRows();
     private final RotaryEmbedding embedding;
 
-    CacheModel(CacheCase shape) {
+    CacheModel(CacheCase shape, Arena arena) {
         this.shape = shape;
+        this.arena = arena;
         cache = shape.allocate(arena);
         embedding = shape.embedding();
     }

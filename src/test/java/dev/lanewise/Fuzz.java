@@ -82,7 +82,7 @@ final class Fuzz implements Runnable {
     }
 
     private void one(RandomGenerator random) {
-        switch (random.nextInt(16)) {
+        switch (random.nextInt(20)) {
             case 0, 1, 2, 3, 4 -> FuzzAttention.valid(random, large);
             case 5, 6 -> FuzzAttention.invalid(random);
             case 7, 8 -> FuzzAttention.wild(random);
@@ -90,6 +90,9 @@ final class Fuzz implements Runnable {
             case 11 -> FuzzOperations.softmax(random, large);
             case 12 -> FuzzOperations.rotary(random);
             case 13 -> FuzzOperations.views(random);
+            case 14 -> FuzzCache.changes(random);
+            case 15, 16 -> FuzzCache.attention(random, large);
+            case 17 -> FuzzCache.invalid(random);
             default -> NpyFuzz.run(random);
         }
     }
@@ -115,18 +118,18 @@ final class Fuzz implements Runnable {
                     }
                     double share = Math.max((double) (now - start) / (seconds * 1e9), (double) before / cases);
                     if (memory < 0 && share > 0.1) {
-                        memory = ProcessMemory.mebibytes();
+                        memory = ProcessMemory.now().heapAndArenas() / 1024;
                     }
                     if (now - told > 60_000_000_000L) {
                         told = now;
-                        System.out.printf("%d cases, %d MiB%n", before, ProcessMemory.mebibytes());
+                        System.out.printf("%d cases, %d MiB%n", before, ProcessMemory.now().heapAndArenas() / 1024);
                     }
                 }
             }
         } catch (InterruptedException interrupted) {
             failure.compareAndSet(null, interrupted);
         }
-        long end = ProcessMemory.mebibytes();
+        long end = ProcessMemory.now().heapAndArenas() / 1024;
         if (memory >= 0) {
             System.out.printf(
                     "heap and native memory after a collection: %d MiB at a tenth of the run, %d MiB at its end%n",

@@ -1,5 +1,6 @@
 package dev.lanewise;
 
+import java.lang.foreign.Arena;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.Combinators;
@@ -18,7 +19,7 @@ class KvCacheModelTest {
     @Provide
     Arbitrary<ActionChain<CacheModel>> anyChain() {
         return CacheCase.any()
-                .flatMap(shape -> ActionChain.startWith(() -> new CacheModel(shape))
+                .flatMap(shape -> ActionChain.startWith(() -> new CacheModel(shape, Arena.ofAuto()))
                         .withAction(1, mutation(just("new", CacheModel::newSequence)))
                         .withAction(6, mutation(append()))
                         .withAction(2, mutation(numbers("truncate", CacheModel::truncate, 9)))

@@ -15,17 +15,21 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * Mixed calls of random shapes from 8 platform threads and 1,000 virtual ones for as long as is wished, arenas closed under running calls
- * among them. One call in eight is held to float64; heap and what arenas hold have to stay where they were.
+ * Mixed calls of random shapes from 8 platform threads and 1,000 virtual ones for as long as is wished: tensors and caches, calls that are cancelled,
+ * arenas closed under running calls, sequences that grow, fork, lose tokens and are freed. Answers are held to float64 by sampling. Memory is looked at
+ * while no call runs, and may not grow; in the end every page of the caches is free.
  */
 @Command(name = "Soak", mixinStandardHelpOptions = true)
 final class Soak implements Runnable {
     private static final int PLATFORM_THREADS = 8;
     private static final int VIRTUAL_THREADS = 1000;
     /** Virtual threads at work at once: each holds operands. */
-    private static final int PERMITS = 32;
-    private static final long GROWTH_KIBIBYTES = 32 << 10;
-    private static final long ROUND_MILLIS = 10_000;
+    private static final int VIRTUAL_PERMITS = 32;
+    private static final int HELPERS = 2;
+    /** At most: a sample waits for the virtual threads that wait for their turn. */
+    private static final int SAMPLES = 60;
+    /** The part of a run in which the JVM still compiles and allocates for itself. */
+    private static final double UNMEASURED = 0.3;
     /** A cold kernel runs a thousandth of the calls. */
     private static final int WARM_SECONDS = 10;
 
@@ -35,11 +39,10 @@ final class Soak implements Runnable {
     private long seed = System.nanoTime();
 
     private final AtomicLong calls = new AtomicLong();
-    private final AtomicLong checked = new AtomicLong();
-    private final AtomicLong closedUnderACall = new AtomicLong();
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
-    private final Semaphore permits = new Semaphore(PERMITS);
-    private final ExecutorService helpers = Executors.newFixedThreadPool(2, Thread.ofPlatform().daemon().factory());
+    private final Semaphore platformPermits = new Semaphore(PLATFORM_THREADS, true);
+    private final Semaphore virtualPermits = new Semaphore(VIRTUAL_PERMITS, true);
+    private final Growth growth = new Growth();
     private volatile boolean stopped;
 
     public static void main(String[] args) {
@@ -50,138 +53,85 @@ final class Soak implements Runnable {
     public void run() {
         System.out.printf("seed %d, %s%n", seed, RuntimeInfo.current().kernelName());
         HotKernels.run(WARM_SECONDS);
-        List<Thread> threads = new ArrayList<>();
-        for (int i = 0; i < PLATFORM_THREADS + VIRTUAL_THREADS; i++) {
-            SplittableRandom random = new SplittableRandom(seed + i);
-            boolean virtual = i >= PLATFORM_THREADS;
-            threads.add(
-                    (virtual ? Thread.ofVirtual() : Thread.ofPlatform().daemon()).start(() -> loop(random, virtual)));
-        }
-        try {
+        try (ExecutorService helpers = Executors.newFixedThreadPool(HELPERS, Thread.ofPlatform().daemon().factory());
+                Arena arena = Arena.ofShared()) {
+            SoakCalls tensors = new SoakCalls(arena, helpers);
+            SoakCaches caches = new SoakCaches(arena, helpers);
+            List<Thread> threads = new ArrayList<>();
+            for (int i = 0; i < PLATFORM_THREADS + VIRTUAL_THREADS; i++) {
+                SplittableRandom random = new SplittableRandom(seed + i);
+                Semaphore permits = i < PLATFORM_THREADS ? platformPermits : virtualPermits;
+                Thread.Builder builder = i < PLATFORM_THREADS ? Thread.ofPlatform() : Thread.ofVirtual();
+                threads.add(builder.start(() -> loop(permits, random, tensors, caches)));
+            }
             watch();
             for (Thread thread : threads) {
                 thread.join();
             }
+            rethrow();
+            caches.end();
+            System.out.printf("%d calls: %s; %s%n", calls.get(), tensors, caches);
         } catch (InterruptedException interrupted) {
-            failure.compareAndSet(null, interrupted);
+            throw new AssertionError(interrupted);
         }
-        helpers.shutdownNow();
-        System.out.printf("%d calls, %d held to float64, %d ended by a closing arena%n", calls.get(), checked.get(),
-                closedUnderACall.get());
+        growth.check();
+    }
+
+    private void rethrow() {
         if (failure.get() != null) {
             throw new AssertionError("seed " + seed, failure.get());
         }
     }
 
-    /** Prints heap and arenas; the first fifth of the run is the measure of the rest. */
     private void watch() throws InterruptedException {
-        long end = System.nanoTime() + seconds * 1_000_000_000L;
-        long steady = System.nanoTime() + seconds * 200_000_000L;
-        long most = 0;
-        while (System.nanoTime() < end && failure.get() == null) {
-            Thread.sleep(Math.min(ROUND_MILLIS, seconds * 1000 / 10));
-            long heap = ProcessMemory.heapMebibytes() * 1024;
-            long arenas = ProcessMemory.arenaKibibytes();
-            System.out.printf("%9d calls, heap %3d MiB, arenas %6d KiB%n", calls.get(), heap / 1024, arenas);
-            if (System.nanoTime() < steady) {
-                most = Math.max(most, heap + arenas);
-            } else if (most > 0 && heap + arenas > most + GROWTH_KIBIBYTES) {
-                failure.compareAndSet(null,
-                        new AssertionError("memory grew from " + most + " to " + (heap + arenas) + " KiB"));
+        long start = System.nanoTime();
+        double elapsed = 0;
+        while (elapsed < seconds && failure.get() == null) {
+            Thread.sleep(seconds * 1000 / SAMPLES);
+            ProcessMemory memory = quiet();
+            elapsed = (System.nanoTime() - start) / 1e9;
+            if (elapsed > UNMEASURED * seconds) {
+                growth.add(memory);
             }
+            System.out.printf("%4.0f s, %8d calls, KiB: heap %6d, arenas %6d, outside the heap %6d, resident %7d%n",
+                    elapsed, calls.get(), memory.heap(), memory.arenas(), memory.outsideHeap(), memory.resident());
         }
         stopped = true;
     }
 
-    private void loop(RandomGenerator random, boolean virtual) {
+    /** While no call runs, so that the operands of calls do not count. */
+    private ProcessMemory quiet() throws InterruptedException {
+        platformPermits.acquire(PLATFORM_THREADS);
+        virtualPermits.acquire(VIRTUAL_PERMITS);
+        try {
+            long inUse = Counters.snapshot().scratchInUse();
+            if (inUse != 0) {
+                failure.compareAndSet(null, new AssertionError(inUse + " bytes of scratch in use by nobody"));
+            }
+            return ProcessMemory.now();
+        } finally {
+            virtualPermits.release(VIRTUAL_PERMITS);
+            platformPermits.release(PLATFORM_THREADS);
+        }
+    }
+
+    private void loop(Semaphore permits, RandomGenerator random, SoakCalls tensors, SoakCaches caches) {
         try {
             while (!stopped && failure.get() == null) {
-                if (virtual) {
-                    permits.acquire();
-                }
+                permits.acquire();
                 try {
-                    one(random);
+                    if (random.nextInt(3) == 0) {
+                        caches.one(random);
+                    } else {
+                        tensors.one(random);
+                    }
                     calls.incrementAndGet();
                 } finally {
-                    if (virtual) {
-                        permits.release();
-                    }
+                    permits.release();
                 }
             }
         } catch (InterruptedException | RuntimeException | Error thrown) {
             failure.compareAndSet(null, thrown);
-        }
-    }
-
-    /** The kinds of call; a cache that grows and is freed, and a call that is cancelled, belong in this list. */
-    private void one(RandomGenerator random) {
-        switch (random.nextInt(8)) {
-            case 0 -> {
-                FuzzAttention.valid(random, true);
-                checked.incrementAndGet();
-            }
-            case 1 -> FuzzAttention.invalid(random);
-            case 2 -> closing(random);
-            case 3 -> shared(random);
-            case 4 -> FuzzOperations.multiply(random, true);
-            case 5 -> FuzzOperations.softmax(random, true);
-            default -> unchecked(random);
-        }
-    }
-
-    /** Of any shape; the answer is not looked at. */
-    private static void unchecked(RandomGenerator random) {
-        AttentionCase drawn = new FuzzDraw(random, true).attention();
-        try (Arena arena = Arena.ofConfined()) {
-            drawn.run(arena, RuntimeInfo.current().kernel());
-        }
-    }
-
-    /** On the threads of an executor, and held to the same call on one thread, bit by bit. */
-    private void shared(RandomGenerator random) {
-        AttentionCase drawn = new FuzzDraw(random, true).attention();
-        Attention operator = drawn.operator(RuntimeInfo.current().kernel());
-        Arena arena = Arena.ofAuto();
-        AttentionInputs inputs = drawn.inputs(arena);
-        long[] shape = {inputs.q.size(0), inputs.q.size(1), inputs.q.size(2), inputs.v.size(3)};
-        Tensor together = Tensor.allocate(arena, ElementType.FLOAT32, shape);
-        Tensor alone = Tensor.allocate(arena, ElementType.FLOAT32, shape);
-        operator.run(inputs, AttentionOutputs.of(together), helpers, 3);
-        operator.run(inputs, AttentionOutputs.of(alone));
-        AgainstReference.compare("context on three threads", together, alone, 0, 0);
-    }
-
-    /** The arena is closed at some moment by another thread: a whole answer, or {@link IllegalStateException}. */
-    private void closing(RandomGenerator random) {
-        Arena arena = Arena.ofShared();
-        try {
-            Tensor rows = Layout.PLAIN.normal(arena, random, 1, 1, 2, 64, 16);
-            Tensor context = Tensor.allocate(arena, ElementType.FLOAT32, 1, 2, 64, 16);
-            Thread closer = Thread.ofVirtual().start(() -> close(arena));
-            Attention attention = Attention.builder().build();
-            try {
-                for (int i = 0; i < 100; i++) {
-                    attention.run(rows, rows, rows, context);
-                }
-            } catch (IllegalStateException closed) {
-                closedUnderACall.incrementAndGet();
-            }
-            closer.join();
-        } catch (InterruptedException interrupted) {
-            throw new IllegalStateException(interrupted);
-        } finally {
-            close(arena);
-        }
-    }
-
-    /** A call in progress may refuse for a moment; then again. */
-    private static void close(Arena arena) {
-        while (arena.scope().isAlive()) {
-            try {
-                arena.close();
-            } catch (IllegalStateException inUse) {
-                Thread.yield();
-            }
         }
     }
 }
