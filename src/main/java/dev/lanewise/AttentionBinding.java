@@ -110,7 +110,7 @@ final class AttentionBinding {
         int rank = in.q.rank();
         problem.batch = rank < 3 ? 1 : (int) in.q.size(0);
         problem.heads = rank < 4 ? 1 : (int) in.q.size(1);
-        problem.group = rank < 4 || in.k.size(1) == 0 ? 1 : (int) (in.q.size(1) / in.k.size(1));
+        problem.group = rank < 4 || in.k.size(1) == 0 ? 1 : (int) Math.max(1, in.q.size(1) / in.k.size(1));
         problem.queries = (int) in.q.size(rank - 2);
         problem.keys = (int) in.k.size(rank - 2);
         problem.depth = (int) in.q.size(rank - 1);

@@ -20,7 +20,7 @@ final class CacheBinding {
         OutputChecks.check(in, out, cache.valueDimension(), 0);
         problem.batch = in.sequences.length;
         problem.heads = (int) in.q.size(1);
-        problem.group = (int) (in.q.size(1) / cache.kvHeads());
+        problem.group = (int) Math.max(1, in.q.size(1) / cache.kvHeads());
         problem.queries = (int) in.q.size(2);
         problem.depth = cache.headDimension();
         problem.valueDepth = cache.valueDimension();

@@ -361,6 +361,7 @@ public final class KvCache {
          * @throws ExhaustedException if the pool has too few free pages
          * @throws IllegalStateException if the sequence or an arena is closed
          * @throws WrongThreadException if a tensor or the cache belongs to another thread
+         * @throws NullPointerException if a tensor is null; the message is its name
          */
         public void append(int layer, Tensor k, Tensor v) {
             checkOpen("sequence");
@@ -414,6 +415,7 @@ public final class KvCache {
         }
 
         private void check(String name, Tensor tensor, String dimension, int columns) {
+            Objects.requireNonNull(tensor, name);
             TensorChecks.rank(name, tensor, 3);
             TensorChecks.floating(name, tensor);
             TensorChecks.size(name, tensor, 0, "kvHeads", cache.layout.heads);

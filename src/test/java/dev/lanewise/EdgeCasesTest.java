@@ -72,6 +72,10 @@ class EdgeCasesTest {
             AttentionInputs noHeads = AttentionInputs.of(all.q.slice(1, 0, 0), all.k.slice(1, 0, 0),
                     all.v.slice(1, 0, 0));
             assertEquals(0, run(arena, Attention.builder(), noHeads).context().elementCount());
+            Tensor mask = Tensor.allocate(arena, ElementType.BOOL, 3, 5);
+            assertEquals(0, run(arena, Attention.builder(), noHeads.withMask(mask)).context().elementCount());
+            AttentionInputs noQueryHeads = AttentionInputs.of(all.q.slice(1, 0, 0), all.k, all.v);
+            assertEquals(0, run(arena, Attention.builder(), noQueryHeads.withMask(mask)).context().elementCount());
         }
     }
 

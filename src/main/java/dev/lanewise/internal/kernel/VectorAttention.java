@@ -110,7 +110,8 @@ final class VectorAttention implements UnitKernel {
 
     /** Heads under one mask share the work that its tiles are. */
     private static int headsTogether(AttentionProblem problem) {
-        return problem.mask.present() && problem.mask.headStride == 0 ? Math.min(HEADS_A_MASK, problem.heads) : 1;
+        boolean shared = problem.mask.present() && problem.mask.headStride == 0;
+        return shared ? Math.clamp(problem.heads, 1, HEADS_A_MASK) : 1;
     }
 
     private static int panels(AttentionProblem problem) {
