@@ -16,6 +16,9 @@ final class HotKernels {
     private static final int HEADS = 1;
     private static final int KEYS = 70;
     private static final int DEPTH = 20;
+    /** 8, 4 and 1 vectors of 128 bits. */
+    private static final int CACHED_DEPTH = 52;
+    private static final int CACHED_KEYS = 300;
 
     private static final Random RANDOM = new Random(1);
     private static final Arena ARENA = Arena.ofShared();
@@ -29,6 +32,12 @@ final class HotKernels {
      * 4·2⁻²⁴·40 = 1e-5 more; weights by twice that and 80·2⁻²⁴; a mean of 70 values within ±1 by twice that and 74·2⁻²⁴.
      */
     private static final double BOUND = 8e-5;
+
+    /**
+     * Scores of 52 products within ±1, times 52^−½, are within ±7.2 and off by 54·2⁻²⁴·7.2 = 2.3e-5; weights by twice that; a mean of 300 values
+     * within ±1 by twice that and 304·2⁻²⁴.
+     */
+    private static final double CACHED_BOUND = 1.2e-4;
 
     /** What a compiler needs to see of each call, unless it takes four times as long as it may. */
     private static final int ENOUGH_ROUNDS = 100;
@@ -78,7 +87,38 @@ final class HotKernels {
         PackedMatrix packed = PackedMatrix.of(ARENA, b);
         calls.put("multiply", () -> MatMul.multiply(a, b, bias, product));
         calls.put("multiply packed", () -> MatMul.multiply(a, packed, bias, product));
+        for (ElementType type : ChurnedCache.TYPES) {
+            for (int cached : new int[]{1, 4, 6}) {
+                decode(calls, type, cached);
+            }
+        }
         return calls;
+    }
+
+    /** So many rows that share a head of a cache, whose last token is appended anew with each call. */
+    private static void decode(Map<String, Runnable> calls, ElementType type, int rows) {
+        KvCache.Sequence sequence = KvCache.builder(1, CACHED_DEPTH)
+                .storage(type)
+                .pageTokens(64)
+                .capacity(5 * 64)
+                .allocate(ARENA)
+                .newSequence();
+        Tensor tokens = random(1, CACHED_KEYS, CACHED_DEPTH);
+        Tensor last = tokens.slice(1, CACHED_KEYS - 1, CACHED_KEYS);
+        sequence.append(0, tokens, tokens);
+        AttentionInputs inputs = AttentionInputs.ofCache(random(1, rows, 1, CACHED_DEPTH), 0, sequence);
+        Tensor context = random(1, rows, 1, CACHED_DEPTH);
+        Attention attention = Attention.builder().kernel(RuntimeInfo.current().kernel()).build();
+        calls.put(rows + " rows over " + type, () -> {
+            sequence.truncate(CACHED_KEYS - 1);
+            sequence.append(0, last, last);
+            attention.run(inputs, AttentionOutputs.of(context));
+        });
+        CHECKS.add(() -> {
+            Tensor wanted = random(1, rows, 1, CACHED_DEPTH);
+            Attention.builder().kernel(Kernel.REFERENCE).build().run(inputs, AttentionOutputs.of(wanted));
+            AgainstReference.compare(rows + " rows over " + type, context, wanted, CACHED_BOUND, 0);
+        });
     }
 
     private static void attention(Map<String, Runnable> calls, String name, Attention.Builder builder, int queries,

@@ -28,7 +28,10 @@ record IntrinsicsLog(Set<String> compiled, Set<String> missed) {
             "Tile4x4::multiply", "OnlineSoftmax::exponentiate", "OnlineSoftmax::raiseMax", "Context::accumulate",
             "Transpose::twoStages", "ScoreTransforms::replaceHidden", "ScoreTransforms::softcap",
             "ScoreTransforms::alibi", "VisibleBits::vectorBits", "Widening::bfloat16", "Widening::float16",
-            "VectorSoftmax::exponentiate");
+            "VectorSoftmax::exponentiate", "Float32Rows::dot8", "Float32Rows::mix8", "BFloat16Rows::dot8",
+            "BFloat16Rows::mix8", "Float16Rows::dot", "Float16Rows::mix8", "Int8Rows::dot8", "Int8Rows::mix8",
+            "LaneSums::add", "RowSoftmax::raiseMax", "RowSoftmax::exponentiate", "Narrowing::bfloat16",
+            "Narrowing::float16", "Narrowing::int8");
 
     static IntrinsicsLog parse(Stream<String> lines) {
         IntrinsicsLog log = new IntrinsicsLog(new TreeSet<>(), new TreeSet<>());
