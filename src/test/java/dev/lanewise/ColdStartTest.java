@@ -40,6 +40,7 @@ class ColdStartTest {
                 case "calls" -> program.calls();
                 case "executor" -> program.executor();
                 case "warmUp" -> program.warmUp();
+                case "interrupted" -> program.interrupted();
                 default -> throw new IllegalArgumentException(args[0]);
             }
             System.out.println("passed");
@@ -79,6 +80,16 @@ class ColdStartTest {
             }), Attention.builder().alibiSlopes(1, 2));
             switches(Attention.builder().causal(PositionOffset.topLeft()).warmUpOn(Runnable::run),
                     Attention.builder().causal(PositionOffset.topLeft()));
+        }
+
+        /** The first operator is made on an interrupted thread, and what that runs is nobody's call. */
+        private void interrupted() {
+            Thread.currentThread().interrupt();
+            Attention attention = Attention.builder().build();
+            require("the interrupt is lost", Thread::interrupted);
+            require("calls that nobody made are counted", () -> Counters.snapshot().calls() == 0);
+            run(attention);
+            require("a call is not counted", () -> Counters.snapshot().calls() == 1);
         }
 
         private void warmUp() {
@@ -146,7 +157,7 @@ class ColdStartTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"calls", "executor", "warmUp"})
+    @ValueSource(strings = {"calls", "executor", "warmUp", "interrupted"})
     void everyStoryEndsWell(String story) throws IOException, InterruptedException {
         Assumptions.assumeTrue(RuntimeInfo.current().kernel() == Kernel.VECTOR, RuntimeInfo.current().reason());
         FreshJvm.Result result = FreshJvm.onClassPath(FreshJvm.VECTOR, Program.class, story);
