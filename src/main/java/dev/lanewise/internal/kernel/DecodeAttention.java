@@ -8,6 +8,7 @@ import static dev.lanewise.internal.kernel.Lanes.PANEL_VECTORS;
 import dev.lanewise.ElementType;
 import dev.lanewise.internal.memory.CachedRows;
 import dev.lanewise.internal.memory.Scratch;
+import dev.lanewise.internal.plan.VectorPaths;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -22,8 +23,6 @@ final class DecodeAttention implements UnitKernel {
     private static final int UNITS_A_THREAD = 4;
     /** Keys in a block of one row that goes through scratch: widened, 128 features of each stay in the first-level cache. */
     private static final int STAGED_KEYS = 64;
-    /** Rows from which on they lie in lanes for q·kᵀ. */
-    private static final int TILED_ROWS = 9;
 
     private final RowBounds bounds = new RowBounds();
     private final DecodeLayout at = new DecodeLayout();
@@ -267,7 +266,7 @@ final class DecodeAttention implements UnitKernel {
 
     /** Whether there are rows enough to lie in lanes for q·kᵀ. */
     private boolean tiled() {
-        return rows >= TILED_ROWS;
+        return rows >= VectorPaths.TILED_ROWS;
     }
 
     private void chunk(int from, int to) {

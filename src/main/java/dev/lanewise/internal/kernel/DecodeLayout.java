@@ -2,6 +2,7 @@ package dev.lanewise.internal.kernel;
 
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.PANEL_VECTORS;
+import static dev.lanewise.internal.plan.VectorPaths.TILED_ROWS;
 
 /** Where everything of {@link DecodeAttention} lies in scratch, in bytes, for one problem. */
 final class DecodeLayout {
@@ -40,7 +41,7 @@ final class DecodeLayout {
     long chunkFactorsAt;
     /** One row of the context on its way to the order of its features (Dv). */
     long joinedAt;
-    /** Dot products on their way to sums (lanes × lanes). */
+    /** Dot products on their way to sums (rows × lanes × lanes), unless rows lie in lanes. */
     long partialAt;
     /** Biases or mask elements of one row (keys). */
     long biasAt;
@@ -68,7 +69,7 @@ final class DecodeLayout {
         bytes = 0;
         queriesAt = reserve((long) rowFloats * depthVectors * COUNT);
         panelAt = reserve((long) rowFloats * depthVectors * COUNT);
-        tileAt = reserve((long) Transpose.padded(Tile.padded(keys)) * PANEL_VECTORS * COUNT);
+        tileAt = rows < TILED_ROWS ? 0 : reserve((long) Transpose.padded(Tile.padded(keys)) * PANEL_VECTORS * COUNT);
         scoresAt = reserve((long) rowFloats * keyFloats);
         chunk.set(bytes, rows, valueVectors);
         bytes = chunk.end;
@@ -78,7 +79,7 @@ final class DecodeLayout {
         factorsAt = reserve(rowFloats);
         chunkFactorsAt = reserve(rowFloats);
         joinedAt = reserve((long) valueVectors * COUNT);
-        partialAt = reserve((long) Math.min(rows, 8) * COUNT * COUNT);
+        partialAt = reserve((long) Math.min(rows, TILED_ROWS) * COUNT * COUNT);
         biasAt = reserve(keyFloats);
         orderAt = reserve(keyFloats);
         scalesAt = reserve(keyFloats);

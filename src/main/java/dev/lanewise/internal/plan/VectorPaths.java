@@ -9,8 +9,8 @@ import dev.lanewise.internal.memory.Operand;
  * one of them has made the JIT compile, the others find compiled.
  */
 public final class VectorPaths {
-    /** From so many rows on, they lie in lanes (DecodeAttention). */
-    private static final int TILED_ROWS = 5;
+    /** Rows over a cache from which on they lie in lanes for q·kᵀ. */
+    public static final int TILED_ROWS = 9;
     private static final int WIDTHS = 0;
     private static final int K = 4;
     private static final int V = 9;
@@ -30,6 +30,7 @@ public final class VectorPaths {
 
     private static final long FEW_ROWS = 1L << 39;
     private static final long CACHE = 1L << 40;
+    private static final int PASSES = 41;
     private static final int SOFTMAX_OPERATIONS = 24;
 
     private VectorPaths() {
@@ -37,7 +38,9 @@ public final class VectorPaths {
 
     /** The paths of a problem. */
     public static long of(AttentionProblem p) {
-        long paths = fewRows(p) ? FEW_ROWS | rows(p) : p.queryStarts.present() ? PACKED : widths(p.queries);
+        long paths = fewRows(p)
+                ? FEW_ROWS | rows(p) | (passes(p.depth) | passes(p.valueDepth)) << PASSES
+                : p.queryStarts.present() ? PACKED : widths(p.queries);
         paths |= p.fromCache ? CACHE | 1L << K + p.cached(0).type.ordinal() : layout(p.k) << K | layout(p.v) << V;
         paths |= layout(p.q) << Q | layout(p.context) << CONTEXT;
         if (p.mask.present()) {
@@ -63,6 +66,12 @@ public final class VectorPaths {
     private static long rows(AttentionProblem p) {
         int rows = p.queries * p.group;
         return (rows == 1 ? 1L : rows < TILED_ROWS ? 2L : 4L) << WIDTHS;
+    }
+
+    /** One bit for passes over eight vectors of a row, over four, and over fewer. */
+    private static long passes(int columns) {
+        int vectors = Math.ceilDiv(columns, lanes());
+        return (vectors >= 8 ? 1L : 0) | (vectors % 8 >= 4 ? 2L : 0) | (vectors % 4 > 0 ? 4L : 0);
     }
 
     /** One bit for each width in vectors that a panel has: the widest, unless there are few queries, and that of the rest. */
