@@ -92,9 +92,7 @@ final class DecodeAttention implements UnitKernel {
         }
         CachedRows cache = problem.cached(0);
         return direct(cache, problem.depth, 1) && direct(cache, problem.valueDepth, 1)
-                ? problem.depth <= RowProducts.ONE_PASS && problem.valueDepth <= RowProducts.ONE_PASS
-                        ? DecodeLayout.KEYS
-                        : 256
+                ? DecodeLayout.KEYS
                 : STAGED_KEYS;
     }
 

@@ -81,45 +81,6 @@ final class Float16Rows {
         }
     }
 
-    /** Adds to eight vectors of the context with one row of weights. */
-    static void mix8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
-            long weights, long out) {
-        MemorySegment from = requireNative(rows);
-        MemorySegment memory = requireNative(scratch);
-        FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
-        FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
-        FloatVector c2 = FloatVector.fromMemorySegment(F, memory, out + 2 * BYTES, ORDER);
-        FloatVector c3 = FloatVector.fromMemorySegment(F, memory, out + 3 * BYTES, ORDER);
-        FloatVector c4 = FloatVector.fromMemorySegment(F, memory, out + 4 * BYTES, ORDER);
-        FloatVector c5 = FloatVector.fromMemorySegment(F, memory, out + 5 * BYTES, ORDER);
-        FloatVector c6 = FloatVector.fromMemorySegment(F, memory, out + 6 * BYTES, ORDER);
-        FloatVector c7 = FloatVector.fromMemorySegment(F, memory, out + 7 * BYTES, ORDER);
-        for (int j = first; j < end; j++) {
-            long row = at[j] + column;
-            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L) * REBIAS);
-            IntVector x0 = load(from, row);
-            c0 = x0.lanewise(LSHL, 16).lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c0);
-            c1 = x0.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c1);
-            IntVector x1 = load(from, row + BYTES);
-            c2 = x1.lanewise(LSHL, 16).lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c2);
-            c3 = x1.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c3);
-            IntVector x2 = load(from, row + 2 * BYTES);
-            c4 = x2.lanewise(LSHL, 16).lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c4);
-            c5 = x2.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c5);
-            IntVector x3 = load(from, row + 3 * BYTES);
-            c6 = x3.lanewise(LSHL, 16).lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c6);
-            c7 = x3.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c7);
-        }
-        c0.intoMemorySegment(memory, out, ORDER);
-        c1.intoMemorySegment(memory, out + BYTES, ORDER);
-        c2.intoMemorySegment(memory, out + 2 * BYTES, ORDER);
-        c3.intoMemorySegment(memory, out + 3 * BYTES, ORDER);
-        c4.intoMemorySegment(memory, out + 4 * BYTES, ORDER);
-        c5.intoMemorySegment(memory, out + 5 * BYTES, ORDER);
-        c6.intoMemorySegment(memory, out + 6 * BYTES, ORDER);
-        c7.intoMemorySegment(memory, out + 7 * BYTES, ORDER);
-    }
-
     /** Adds to four vectors of the context with one row of weights. */
     static void mix4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {

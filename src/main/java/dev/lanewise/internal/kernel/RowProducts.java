@@ -17,8 +17,6 @@ final class RowProducts {
     private static final int GROUP = 4;
     private static final int WIDEST = 8;
     private static final int SLICE = 32;
-    /** Features that one pass over the rows takes; of longer rows a block is read several times. */
-    static final int ONE_PASS = WIDEST * COUNT;
 
     private RowProducts() {
     }
@@ -46,7 +44,7 @@ final class RowProducts {
                     outRow);
             return;
         }
-        int slice = slice(queries, count);
+        int slice = slice(queries, depth, block, count);
         for (int j = 0; j < count; j += slice) {
             int end = Math.min(count, j + slice);
             for (int r = 0; r < queries; r++) {
@@ -55,9 +53,9 @@ final class RowProducts {
         }
     }
 
-    /** Keys that all rows meet before the next ones: few enough that they stay in the first-level cache. */
-    private static int slice(int rows, int count) {
-        return rows == 1 ? Math.max(1, count) : SLICE;
+    /** Keys that are met again, by the next row or by the next pass, before others are: few enough to stay in the first-level cache. */
+    private static int slice(int rows, int vectors, BlockRows block, int count) {
+        return rows == 1 && vectors <= width(block.type, vectors) ? Math.max(1, count) : SLICE;
     }
 
     private static void dot(BlockRows block, int first, int end, int depth, MemorySegment scratch, long query,
@@ -109,7 +107,8 @@ final class RowProducts {
     /** Vectors of float32 that one pass over the rows takes, at most so many. */
     private static int width(ElementType type, int vectors) {
         int least = Integer.BYTES / type.bytes();
-        return vectors >= WIDEST ? WIDEST : vectors >= 4 ? 4 : least;
+        // Eight vectors of float16 are more than C2 inlines (NodeCountInliningCutoff): it boxes what comes last.
+        return vectors >= WIDEST && type != ElementType.FLOAT16 ? WIDEST : vectors >= 4 ? 4 : least;
     }
 
     /** The byte where so many vectors of float32 begin in a row. */
@@ -134,7 +133,7 @@ final class RowProducts {
      */
     static void mix(BlockRows block, int count, DecodeScores scores, int from, int to, int columns,
             MemorySegment scratch, long weights, long weightRow, long out) {
-        int slice = slice(to - from, count);
+        int slice = slice(to - from, columns, block, count);
         long outRow = (long) columns * BYTES;
         for (int j = 0; j < count; j += slice) {
             int end = Math.min(count, j + slice);
@@ -188,7 +187,6 @@ final class RowProducts {
             }
             case FLOAT16 -> {
                 switch (width) {
-                    case 8 -> Float16Rows.mix8(block.segment, block.at, first, end, column, scratch, weights, out);
                     case 4 -> Float16Rows.mix4(block.segment, block.at, first, end, column, scratch, weights, out);
                     default -> Float16Rows.mix2(block.segment, block.at, first, end, column, scratch, weights, out);
                 }
