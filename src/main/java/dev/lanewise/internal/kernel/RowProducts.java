@@ -16,6 +16,7 @@ final class RowProducts {
     private static final boolean MANY_REGISTERS = StartUp.CHOICE.manyRegisters();
     private static final int GROUP = 4;
     private static final int WIDEST = 8;
+    /** Keys in a slice: 128 features of each are 16 KiB. */
     private static final int SLICE = 32;
 
     private RowProducts() {
@@ -30,7 +31,7 @@ final class RowProducts {
      * @param query the byte of query 0 in scratch
      * @param queryRow bytes between queries
      * @param queries how many
-     * @param partial the byte of as many free vectors of scratch as a vector has lanes
+     * @param partial the byte of as many free vectors of scratch as a vector has lanes, for each query
      * @param out the byte of score (0, 0); each row has room for whole vectors
      * @param outRow bytes between rows of scores
      */
@@ -72,8 +73,7 @@ final class RowProducts {
     }
 
     private static void dot(BlockRows block, int width, int first, int end, long column, MemorySegment scratch,
-            long query,
-            long partial, long out) {
+            long query, long partial, long out) {
         switch (block.type) {
             case BFLOAT16 -> {
                 switch (width) {
