@@ -22,6 +22,21 @@ class CacheAttentionPropertyTest {
                         Arbitraries.oneOf(Arbitraries.just(-1), Arbitraries.integers().between(1, 17)))
                 .as((s, queries) -> new AttentionCase.Sizes(s.batch(), s.kvHeads(), s.group(),
                         queries < 0 ? s.queries() : queries, s.keys(), s.depth(), s.valueDepth()));
+        return cases(sizes);
+    }
+
+    /** One row or a few a key/value head, features in whole vectors of any type at any width, and keys enough to be read in streams. */
+    @Provide
+    Arbitrary<AttentionCase> inPlace() {
+        Arbitrary<Integer> features = Arbitraries.of(64, 128, 192, 256);
+        return cases(Combinators
+                .combine(Arbitraries.integers().between(1, 2), Arbitraries.integers().between(1, 2),
+                        Arbitraries.of(1, 1, 1, 2, 4, 7, 9), Arbitraries.integers().between(1, 700), features, features)
+                .as((batch, kvHeads, group, keys, depth, valueDepth) -> new AttentionCase.Sizes(batch, kvHeads, group,
+                        1, keys, depth, valueDepth)));
+    }
+
+    private static Arbitrary<AttentionCase> cases(Arbitrary<AttentionCase.Sizes> sizes) {
         Arbitrary<Hiding> hiding = AttentionCases.anyHiding()
                 .map(h -> new Hiding(Mask.NONE, 0, h.offset(), h.offsetValue(), h.causal(), h.left(), h.right(),
                         h.keyLengths(), h.keyStarts(), false));
@@ -42,6 +57,12 @@ class CacheAttentionPropertyTest {
 
     @Property(tries = 100, edgeCases = EdgeCasesMode.NONE)
     void everyCombinationOfOptionsIsWithinTheBoundOfFloat64(@ForAll("anyCase") AttentionCase drawn,
+            @ForAll("types") ElementType type, @ForAll("pageSizes") int pageTokens) {
+        CacheAgainstReference.check(drawn, type, pageTokens, RuntimeInfo.current().kernel());
+    }
+
+    @Property(tries = 60, edgeCases = EdgeCasesMode.NONE)
+    void rowsThatAreReadInPlaceAreWithinTheBoundOfFloat64(@ForAll("inPlace") AttentionCase drawn,
             @ForAll("types") ElementType type, @ForAll("pageSizes") int pageTokens) {
         CacheAgainstReference.check(drawn, type, pageTokens, RuntimeInfo.current().kernel());
     }
