@@ -19,41 +19,6 @@ final class Float32Rows {
         return FloatVector.fromMemorySegment(F, from, at, ORDER);
     }
 
-    /** Adds the products of one query and all of each row, four rows abreast: for rows that come from memory, of which more are under way so. */
-    static void dotAbreast(MemorySegment rows, long[] at, int first, int end, int vectors, MemorySegment scratch,
-            long query,
-            long partial, long out) {
-        MemorySegment from = requireNative(rows);
-        MemorySegment memory = requireNative(scratch);
-        for (int j = first; j < end; j += COUNT) {
-            for (int i = 0; i < COUNT; i += 4) {
-                long row = at[j + i];
-                long row1 = at[j + i + 1] - row;
-                long row2 = at[j + i + 2] - row;
-                long row3 = at[j + i + 3] - row;
-                long q = query;
-                FloatVector s0 = FloatVector.zero(F);
-                FloatVector s1 = FloatVector.zero(F);
-                FloatVector s2 = FloatVector.zero(F);
-                FloatVector s3 = FloatVector.zero(F);
-                for (int d = 0; d < vectors; d++) {
-                    FloatVector q0 = FloatVector.fromMemorySegment(F, memory, q, ORDER);
-                    s0 = load(from, row).fma(q0, s0);
-                    s1 = load(from, row + row1).fma(q0, s1);
-                    s2 = load(from, row + row2).fma(q0, s2);
-                    s3 = load(from, row + row3).fma(q0, s3);
-                    row += BYTES;
-                    q += BYTES;
-                }
-                s0.intoMemorySegment(memory, partial + (long) i * BYTES, ORDER);
-                s1.intoMemorySegment(memory, partial + (long) (i + 1) * BYTES, ORDER);
-                s2.intoMemorySegment(memory, partial + (long) (i + 2) * BYTES, ORDER);
-                s3.intoMemorySegment(memory, partial + (long) (i + 3) * BYTES, ORDER);
-            }
-            LaneSums.add(memory, partial, out + j * 4L);
-        }
-    }
-
     /** Adds the products of one query and eight vectors of each row. */
     static void dot8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch, long query,
             long partial, long out) {
