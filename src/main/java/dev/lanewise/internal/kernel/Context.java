@@ -23,8 +23,8 @@ final class Context {
     }
 
     /** Multiplies {@code count} vectors by one value. */
-    static void multiply(MemorySegment scratch, long at, int count, float factor) {
-        MemorySegment memory = Lanes.requireNative(scratch);
+    static void multiply(MemorySegment segment, long at, int count, float factor) {
+        MemorySegment memory = Lanes.requireNative(segment);
         for (int i = 0; i < count; i++) {
             long lane = at + (long) i * BYTES;
             FloatVector.fromMemorySegment(F, memory, lane, ORDER).mul(factor).intoMemorySegment(memory, lane, ORDER);

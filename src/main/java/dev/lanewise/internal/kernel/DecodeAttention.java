@@ -208,12 +208,6 @@ final class DecodeAttention implements UnitKernel {
 
     private void attend() {
         loadQueries();
-        attendOnce();
-        outputs.finish();
-        outputs.store();
-    }
-
-    private void attendOnce() {
         startTotal();
         int end = endKey();
         for (int from = firstKey(); from < end;) {
@@ -223,6 +217,8 @@ final class DecodeAttention implements UnitKernel {
             merge();
             from = to;
         }
+        outputs.finish();
+        outputs.store();
     }
 
     private void loadQueries() {

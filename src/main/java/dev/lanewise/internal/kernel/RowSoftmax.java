@@ -50,9 +50,8 @@ final class RowSoftmax {
     }
 
     /**
-     * Turns the scores of one row into weights, in place or elsewhere, and adds them to its sums. {@link Exp} is written out: where C2 has
-     * once compiled it by itself, to more than 2,500 bytes ({@code InlineSmallCode}), it would be inlined nowhere any more, and each vector of
-     * this loop boxed.
+     * Turns the scores of one row into weights, in place or elsewhere, and adds them to its sums. What {@link Exp} explains is written out
+     * here.
      */
     static void exponentiate(MemorySegment row, long scores, MemorySegment out, long weights, int vectors,
             MemorySegment scratch, long max, long factor, long sums) {

@@ -2,14 +2,11 @@ package dev.lanewise.internal.kernel;
 
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
-import static dev.lanewise.internal.kernel.Lanes.F;
 import static dev.lanewise.internal.kernel.Lanes.FLOAT;
-import static dev.lanewise.internal.kernel.Lanes.ORDER;
 
 import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Scratch;
 import java.lang.foreign.MemorySegment;
-import jdk.incubator.vector.FloatVector;
 
 /**
  * The softmax of rows of float32: maximum, exponentials and their sum, division. Lanes lie along the row. What does not fill a vector comes
@@ -62,17 +59,9 @@ public final class VectorSoftmax {
         }
         float reciprocal = 1 / RowSoftmax.total(scratch, SUMS);
         if (head > 0) {
-            scale(scratch, HEAD, 1, reciprocal);
+            Context.multiply(scratch, HEAD, 1, reciprocal);
             MemorySegment.copy(scratch, HEAD, out, to, head);
         }
-        scale(out, to + head, vectors, reciprocal);
-    }
-
-    private static void scale(MemorySegment out, long to, int vectors, float factor) {
-        MemorySegment target = Lanes.requireNative(out);
-        for (int i = 0; i < vectors; i++) {
-            long at = to + (long) i * BYTES;
-            FloatVector.fromMemorySegment(F, target, at, ORDER).mul(factor).intoMemorySegment(target, at, ORDER);
-        }
+        Context.multiply(out, to + head, vectors, reciprocal);
     }
 }
