@@ -1,5 +1,6 @@
 package dev.lanewise;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -88,6 +89,33 @@ class CacheFloat16Test {
         assertTrue(Float.isNaN(context[2]));
         compare(keys(), values, 0x1p14f, 0);
         compare(keys(), values, 0x1p14f, 6);
+    }
+
+    /** More keys than a block of rows that go through scratch has. */
+    @Test
+    void aSequenceDoesNotNoticeItsNeighboursInfinity() {
+        int keys = 300;
+        try (Arena arena = Arena.ofConfined()) {
+            Random random = new Random(4);
+            KvCache cache = KvCache.builder(1, DEPTH)
+                    .storage(ElementType.FLOAT16)
+                    .pageTokens(keys)
+                    .capacity(2L * keys)
+                    .allocate(arena);
+            Tensor k = Layout.PLAIN.normal(arena, random, 1, 1, 1, keys, DEPTH).select(0, 0);
+            KvCache.Sequence finite = cache.newSequence();
+            finite.append(0, k, k);
+            k.setFloat(BEYOND, 0, 3, 0);
+            KvCache.Sequence infinite = cache.newSequence();
+            infinite.append(0, k, k);
+            Tensor q = Layout.PLAIN.normal(arena, random, 1, 2, 1, 1, DEPTH);
+            Tensor both = Tensor.allocate(arena, ElementType.FLOAT32, 2, 1, 1, DEPTH);
+            Tensor alone = Tensor.allocate(arena, ElementType.FLOAT32, 1, 1, 1, DEPTH);
+            Attention attention = Attention.builder().bitStable().build();
+            attention.run(AttentionInputs.ofCache(q, 0, infinite, finite), AttentionOutputs.of(both));
+            attention.run(AttentionInputs.ofCache(q.slice(0, 1, 2), 0, finite), AttentionOutputs.of(alone));
+            assertArrayEquals(alone.toFloats(), both.slice(0, 1, 2).toFloats());
+        }
     }
 
     @Test

@@ -85,13 +85,16 @@ final class DecodeAttention implements UnitKernel {
         at.set(problem, most, blockKeys(problem, most));
     }
 
-    /** One row streams; more rows read a block again and again, so that it has to stay in a cache. */
+    /**
+     * One row streams; more rows read a block again and again, so that it has to stay in a cache. What single sequences of a batch hold does not
+     * matter: blocks decide the bits.
+     */
     private static int blockKeys(AttentionProblem problem, int rows) {
         if (rows > 1) {
             return rows <= 8 ? 256 : 128;
         }
-        CachedRows cache = problem.cached(0);
-        return direct(cache, problem.depth, 1) && direct(cache, problem.valueDepth, 1)
+        ElementType type = problem.cached(0).type;
+        return RowOrder.parts(type, problem.depth) > 0 && RowOrder.parts(type, problem.valueDepth) > 0
                 ? DecodeLayout.KEYS
                 : STAGED_KEYS;
     }

@@ -125,16 +125,16 @@ final class Float16Rows {
     }
 
     /** Whether there is a NaN or an ∞ among consecutive elements: adding 1 to an exponent of all ones carries out of it. */
-    static boolean special(MemorySegment rows, long at, int elements) {
+    static boolean special(MemorySegment rows, long at, long elements) {
         MemorySegment from = requireNative(rows);
         IntVector sums = IntVector.zero(I);
-        int c = 0;
+        long c = 0;
         for (; c + 2 * COUNT <= elements; c += 2 * COUNT) {
-            sums = sums.or(load(from, at + c * 2L).and(EXPONENTS).add(LOWEST_BITS));
+            sums = sums.or(load(from, at + c * 2).and(EXPONENTS).add(LOWEST_BITS));
         }
         int carries = sums.reduceLanes(OR) & CARRIES;
         for (; c < elements; c++) {
-            carries |= (from.get(ValueLayout.JAVA_SHORT_UNALIGNED, at + c * 2L) & EXPONENTS) + LOWEST_BITS & 0x8000;
+            carries |= (from.get(ValueLayout.JAVA_SHORT_UNALIGNED, at + c * 2) & EXPONENTS) + LOWEST_BITS & 0x8000;
         }
         return carries != 0;
     }

@@ -91,7 +91,7 @@ public final class RowStore {
             int position) {
         run(head, row, count, at, rowBytes, scaleAt, rotation, position);
         if (VECTORS && rows.type == ElementType.FLOAT16) {
-            special |= Float16Rows.special(rows.segment, at, count * columns);
+            special |= Float16Rows.special(rows.segment, at, (long) count * columns);
         }
     }
 
