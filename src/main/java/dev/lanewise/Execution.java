@@ -8,7 +8,7 @@ import java.util.concurrent.Executor;
  * How a call is carried out: on which threads, in whose scratch, and what may end it early. It changes no bit of the results. Immutable;
  * make one and use it for many calls, from any number of threads as far as its {@link Workspace} allows.
  *
- * <p>An interrupt of the calling thread, and a deadline if there is one, end a call between blocks of up to 256 keys by 64 queries, on all its
+ * <p>An interrupt of the calling thread, and a deadline if there is one, end a call between blocks of up to 512 keys by 48 queries, on all its
  * threads: {@link java.util.concurrent.CancellationException}, outputs partly written, scratch ready for the next call. The
  * interrupt status stays set. A call whose thread is interrupted already ends before its first block. {@link Kernel#REFERENCE} looks once a
  * query.

@@ -290,17 +290,17 @@ class TierTrapTest {
                    3028 1603   !   4       dev.lanewise.internal.kernel.Tile4x3::multiply (639 bytes)
                    3029 1603   !   4       dev.lanewise.internal.kernel.Tile4x3::multiply (639 bytes)   made not entrant: uncommon trap
                    3030 1604 % s   4       dev.lanewise.internal.kernel.Tile4x3::multiply @ 69 (639 bytes)
-                   3031 1605       3       dev.lanewise.internal.kernel.Tile4x4::multiply (813 bytes)
-                   3032 1605       3       dev.lanewise.internal.kernel.Tile4x4::multiply (813 bytes)   COMPILE SKIPPED: out of registers
+                   3031 1605       3       dev.lanewise.internal.kernel.Tile8x3::multiply (813 bytes)
+                   3032 1605       3       dev.lanewise.internal.kernel.Tile8x3::multiply (813 bytes)   COMPILE SKIPPED: out of registers
                    3033 1606       4       dev.lanewise.internal.kernel.Tile4x1::multiply (291 bytes)
                    3034 1606       4       dev.lanewise.internal.kernel.Tile4x1::multiply (291 bytes)   COMPILE SKIPPED: concurrent class loading
                 """);
         assertTrue(log.atTopTier("dev.lanewise.internal.kernel.Tile4x2::multiply"));
         assertFalse(log.atTopTier("dev.lanewise.internal.kernel.Tile4x3::multiply"));
-        assertFalse(log.atTopTier("dev.lanewise.internal.kernel.Tile4x4::multiply"));
+        assertFalse(log.atTopTier("dev.lanewise.internal.kernel.Tile8x3::multiply"));
         assertFalse(log.atTopTier("dev.lanewise.internal.kernel.Tile4x1::multiply"));
         assertEquals(1, log.skipped.size());
-        assertTrue(log.skipped.getFirst().contains("Tile4x4"));
+        assertTrue(log.skipped.getFirst().contains("Tile8x3"));
     }
 
     /** Threads that leave no core idle. */

@@ -176,6 +176,12 @@ public final class AttentionProblem {
         return cached[row];
     }
 
+    /** Whether scores are q·kᵀ·scale and nothing else, where all is visible. */
+    boolean plainScores() {
+        boolean scaled = fromCache && cached(0).type == ElementType.INT8;
+        return softcap == 0 && slopes == null && !additiveMask() && !positionBias.present() && !scaled;
+    }
+
     /** Whether the mask operand is boolean. */
     public boolean booleanMask() {
         return mask.present() && mask.type == ElementType.BOOL;

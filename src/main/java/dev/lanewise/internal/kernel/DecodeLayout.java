@@ -69,7 +69,7 @@ final class DecodeLayout {
         bytes = 0;
         queriesAt = reserve((long) rowFloats * depthVectors * COUNT);
         panelAt = reserve((long) rowFloats * depthVectors * COUNT);
-        tileAt = rows < TILED_ROWS ? 0 : reserve((long) Transpose.padded(Tile.padded(keys)) * PANEL_VECTORS * COUNT);
+        tileAt = rows < TILED_ROWS ? 0 : reserve((long) Transpose.padded(keys) * PANEL_VECTORS * COUNT);
         scoresAt = reserve((long) rowFloats * keyFloats);
         chunk.set(bytes, rows, valueVectors);
         bytes = chunk.end;

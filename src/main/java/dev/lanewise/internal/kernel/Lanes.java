@@ -21,9 +21,9 @@ final class Lanes {
     static final int COUNT = F.length();
     /** Bytes in a vector. */
     static final int BYTES = F.vectorByteSize();
-    /** Query vectors in the widest panel. */
-    static final int PANEL_VECTORS = StartUp.CHOICE.tileVectors();
-    /** Queries in the widest panel. */
+    /** Vectors in the widest panel of a matrix multiply. */
+    static final int PANEL_VECTORS = StartUp.CHOICE.multiplyVectors();
+    /** Columns of such a panel. */
     static final int PANEL = PANEL_VECTORS * COUNT;
     /** The order of every operand and of scratch. */
     static final ByteOrder ORDER = ByteOrder.nativeOrder();

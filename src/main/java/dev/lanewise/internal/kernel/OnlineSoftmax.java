@@ -18,32 +18,43 @@ final class OnlineSoftmax {
     }
 
     /**
-     * Replaces the scores by weights relative to the new maximum.
+     * Raises the running maxima, one a query, to the scores of a tile.
      *
      * @param scores the byte of the tile in scratch, rows without a gap
      * @param keys rows of the tile
      * @param vectors its width in vectors
-     * @param max the byte of the running maxima, one a query; −∞ before the first visible score
-     * @param sum the byte of the running sums of weights
-     * @param factors the byte where what the earlier context has to be multiplied with is left, one a query
+     * @param max the byte of the maxima; −∞ before the first visible score
      */
-    static void update(MemorySegment scratch, long scores, int keys, int vectors, long max, long sum, long factors) {
+    static void raiseMax(MemorySegment scratch, long scores, int keys, int vectors, long max) {
         long row = (long) vectors * BYTES;
         for (int v = 0; v < vectors; v++) {
             long lane = (long) v * BYTES;
-            raiseMax(scratch, scores + lane, row, keys, max + lane, factors + lane);
+            raiseMax(scratch, scores + lane, row, keys, max + lane);
+        }
+    }
+
+    /**
+     * Replaces the scores of a tile by weights relative to the maxima.
+     *
+     * @param max the byte of the maxima, which the scores of the tile have raised
+     * @param sum the byte of the running sums of weights
+     * @param factors the byte of the maxima from before; replaced by what the earlier context has to be multiplied with, one a query
+     */
+    static void weigh(MemorySegment scratch, long scores, int keys, int vectors, long max, long sum, long factors) {
+        long row = (long) vectors * BYTES;
+        for (int v = 0; v < vectors; v++) {
+            long lane = (long) v * BYTES;
             exponentiate(scratch, factors + lane, scores + lane, row, keys, max + lane, sum + lane);
         }
     }
 
     /**
-     * Leaves the maximum from before, and raises it. Four maxima take turns, one call of each operation in the loop. Where a score is
+     * Four maxima take turns, one call of each operation in the loop. Where a score is
      * larger it is blended in, a third of the cost of {@code FloatVector.max}, which keeps Java's rules; NaN raises nothing.
      */
-    private static void raiseMax(MemorySegment scratch, long scores, long row, int keys, long max, long before) {
+    private static void raiseMax(MemorySegment scratch, long scores, long row, int keys, long max) {
         MemorySegment memory = Lanes.requireNative(scratch);
         FloatVector m0 = FloatVector.fromMemorySegment(F, memory, max, ORDER);
-        m0.intoMemorySegment(memory, before, ORDER);
         FloatVector m1 = m0;
         FloatVector m2 = m0;
         FloatVector m3 = m0;
@@ -83,12 +94,10 @@ final class OnlineSoftmax {
             FloatVector x = FloatVector.fromMemorySegment(F, memory, at, ORDER).sub(shift);
             FloatVector shifted = x.fma(FloatVector.broadcast(F, Exp.LOG2E), FloatVector.broadcast(F, Exp.SHIFTER));
             FloatVector f = shifted.sub(Exp.SHIFTER).fma(FloatVector.broadcast(F, Exp.MINUS_LN2), x);
-            FloatVector p = FloatVector.broadcast(F, Exp.C6).fma(f, FloatVector.broadcast(F, Exp.C5));
-            p = p.fma(f, FloatVector.broadcast(F, Exp.C4));
-            p = p.fma(f, FloatVector.broadcast(F, Exp.C3));
-            p = p.fma(f, FloatVector.broadcast(F, Exp.C2));
-            p = p.fma(f, one);
-            p = p.fma(f, one);
+            FloatVector f2 = f.mul(f);
+            FloatVector low = FloatVector.broadcast(F, Exp.C3).fma(f, FloatVector.broadcast(F, Exp.C2));
+            FloatVector high = FloatVector.broadcast(F, Exp.C5).fma(f, FloatVector.broadcast(F, Exp.C4));
+            FloatVector p = FloatVector.broadcast(F, Exp.C6).fma(f2, high).fma(f2, low).fma(f2, f.add(one));
             FloatVector weight = p.mul(shifted.reinterpretAsInts()
                     .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
                     .reinterpretAsFloats()).blend(0, x.compare(VectorOperators.LT, Exp.LOWEST));
@@ -106,7 +115,7 @@ final class OnlineSoftmax {
      *
      * @param free the byte of one vector of scratch
      */
-    static void weigh(MemorySegment scratch, long scores, int keys, int vectors, long max, long reciprocals,
+    static void finalWeights(MemorySegment scratch, long scores, int keys, int vectors, long max, long reciprocals,
             long free) {
         long row = (long) vectors * BYTES;
         for (int v = 0; v < vectors; v++) {

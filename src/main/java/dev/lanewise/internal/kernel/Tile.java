@@ -1,27 +1,33 @@
 package dev.lanewise.internal.kernel;
 
+import dev.lanewise.internal.plan.StartUp;
 import java.lang.foreign.MemorySegment;
 
 /**
  * The matrix multiply that all the kernels are made of: rows of a, broadcast one element at a time, times a panel of vectors. It
  * serves q·kᵀ (rows are keys, the panel is the transposed queries) and weights·v (rows are features of v, the panel is the
- * weights) alike: only the two strides of a differ. The accumulators start at zero and are stored once; adding to what is there
- * is a pass of its own (less than 1 % of the work), because with it C1 runs out of virtual registers at tier 3 and the method
- * stays at tier 2, a hundred times slower. The tile height is 4; a last group of fewer rows computes its last row
- * again, into rows of the output that must be there and mean nothing, so that no row has code of its own. A tile keeps one running
- * offset into a and the distances of the other rows from it: with an offset a row, a file of 16 registers reaches 74 GFLOP/s of 115,
- * with one 88; where all offsets are multiples of the counter C2 unrolls the loop and spills, 49.
+ * weights) alike: only the two strides of a differ.
+ *
+ * <p>The accumulators start at zero and are stored once, in a short loop in which they move up through the names: 24 stores written out are
+ * more than C1 compiles at tier 3, it runs out of virtual registers, and the method stays at tier 2, a hundred times slower.
+ *
+ * <p>A tile is two halves, each of consecutive rows, placed freely. So the last tile may begin earlier and compute some rows again, to the
+ * same bits, and no row has code of its own; fewer rows than a half are computed one at a time, in all places at once. Each half has one
+ * running offset into a: one for all eight rows needs seven distances from it, more than the general registers hold, 235 GFLOP/s
+ * instead of 260 of 266.
  */
 final class Tile {
-    /** Rows of a in a tile; an output needs room for a multiple of it. */
-    static final int ROWS = 4;
+    /** For {@code max}: no maxima are wanted. */
+    static final long NO_MAXIMA = -1;
+    private static final boolean MANY_REGISTERS = StartUp.CHOICE.manyRegisters();
 
     private Tile() {
     }
 
-    /** Rounds up to whole tiles. */
-    static int padded(int rows) {
-        return (rows + ROWS - 1) / ROWS * ROWS;
+    /** out[r, c] = Σ a[r, p] · panel[p, c]: {@link #multiply(MemorySegment, long, long, long, int, int, MemorySegment, long, long, int, MemorySegment, long, long, long)} without maxima. */
+    static void multiply(MemorySegment a, long aBase, long aRow, long aStep, int rows, int depth, MemorySegment b,
+            long panel, long panelRow, int vectors, MemorySegment c, long out, long outRow) {
+        multiply(a, aBase, aRow, aStep, rows, depth, b, panel, panelRow, vectors, c, out, outRow, NO_MAXIMA);
     }
 
     /**
@@ -31,31 +37,72 @@ final class Tile {
      * @param aBase the byte of a[0, 0]
      * @param aRow bytes between rows of a
      * @param aStep bytes between consecutive p
-     * @param rows rows of a, at least 1
+     * @param rows rows of a
      * @param depth the number of p
      * @param b native memory of the panel
      * @param panel the byte of panel[0, 0]
      * @param panelRow bytes between rows of the panel
-     * @param vectors the width of panel and out, in vectors
+     * @param vectors the width of panel and out, in vectors: 1 to 3, or 4 with 32 registers
      * @param c native memory of the output
      * @param out the byte of out[0, 0]
      * @param outRow bytes between rows of the output
+     * @param max the byte in c of running maxima, one a column, which out may raise but NaN does not; or {@link #NO_MAXIMA}
      */
     static void multiply(MemorySegment a, long aBase, long aRow, long aStep, int rows, int depth, MemorySegment b,
-            long panel,
-            long panelRow, int vectors, MemorySegment c, long out, long outRow) {
-        for (int r = 0; r < rows; r += ROWS) {
-            long a0 = aBase + r * aRow;
-            long row1 = r + 1 < rows ? aRow : 0;
-            long row2 = r + 2 < rows ? 2 * aRow : row1;
-            long row3 = r + 3 < rows ? 3 * aRow : row2;
-            long o = out + r * outRow;
-            switch (vectors) {
-                case 1 -> Tile4x1.multiply(a, a0, row1, row2, row3, aStep, depth, b, panel, panelRow, c, o, outRow);
-                case 2 -> Tile4x2.multiply(a, a0, row1, row2, row3, aStep, depth, b, panel, panelRow, c, o, outRow);
-                case 3 -> Tile4x3.multiply(a, a0, row1, row2, row3, aStep, depth, b, panel, panelRow, c, o, outRow);
-                default -> Tile4x4.multiply(a, a0, row1, row2, row3, aStep, depth, b, panel, panelRow, c, o, outRow);
+            long panel, long panelRow, int vectors, MemorySegment c, long out, long outRow, long max) {
+        int half = half(vectors);
+        if (rows < half) {
+            for (int r = 0; r < rows; r++) {
+                long at = aBase + r * aRow;
+                long to = out + r * outRow;
+                tile(vectors, a, at, at, 0, aStep, depth, b, panel, panelRow, c, to, to, 0, max);
             }
+            return;
+        }
+        int last = rows - half;
+        for (int r = 0; r < rows; r += 2 * half) {
+            int first = Math.min(r, last);
+            int second = Math.min(r + half, last);
+            tile(vectors, a, aBase + first * aRow, aBase + second * aRow, aRow, aStep, depth, b, panel, panelRow, c,
+                    out + first * outRow, out + second * outRow, outRow, max);
+        }
+    }
+
+    /** Rows in a half of the tile that is so many vectors wide. */
+    private static int half(int vectors) {
+        return vectors == 1 || MANY_REGISTERS && vectors < 4 ? 4 : 2;
+    }
+
+    private static void tile(int vectors, MemorySegment a, long first, long second, long row, long step, int depth,
+            MemorySegment b, long panel, long panelStep, MemorySegment c, long out, long outSecond, long outStep,
+            long max) {
+        switch (vectors) {
+            case 1 -> Tile8x1.multiply(a, first, second, row, step, depth, b, panel, panelStep, c, out, outSecond,
+                    outStep, max);
+            case 2 -> {
+                if (MANY_REGISTERS) {
+                    Tile8x2.multiply(a, first, second, row, step, depth, b, panel, panelStep, c, out, outSecond,
+                            outStep,
+                            max);
+                } else {
+                    Tile4x2.multiply(a, first, second, row, step, depth, b, panel, panelStep, c, out, outSecond,
+                            outStep,
+                            max);
+                }
+            }
+            case 3 -> {
+                if (MANY_REGISTERS) {
+                    Tile8x3.multiply(a, first, second, row, step, depth, b, panel, panelStep, c, out, outSecond,
+                            outStep,
+                            max);
+                } else {
+                    Tile4x3.multiply(a, first, second, row, step, depth, b, panel, panelStep, c, out, outSecond,
+                            outStep,
+                            max);
+                }
+            }
+            default -> Tile4x4.multiply(a, first, second, row, step, depth, b, panel, panelStep, c, out, outSecond,
+                    outStep, max);
         }
     }
 }

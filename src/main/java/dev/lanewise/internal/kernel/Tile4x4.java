@@ -8,6 +8,7 @@ import static dev.lanewise.internal.kernel.Lanes.requireNative;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
 
 /** The micro-kernel with 16 accumulators: 4 broadcast rows × 4 panel vectors. See {@link Tile} for the arguments. */
 final class Tile4x4 {
@@ -15,9 +16,8 @@ final class Tile4x4 {
     }
 
     /** out = a·panel. */
-    static void multiply(MemorySegment a, long a0, long row1, long row2, long row3, long step, int depth,
-            MemorySegment b,
-            long panel, long panelStep, MemorySegment c, long out, long outStep) {
+    static void multiply(MemorySegment a, long first, long second, long row, long step, int depth, MemorySegment b,
+            long panel, long panelStep, MemorySegment c, long out, long outSecond, long outStep, long max) {
         a = requireNative(a);
         b = requireNative(b);
         c = requireNative(c);
@@ -42,47 +42,68 @@ final class Tile4x4 {
             FloatVector b1 = FloatVector.fromMemorySegment(F, b, panel + BYTES, ORDER);
             FloatVector b2 = FloatVector.fromMemorySegment(F, b, panel + 2 * BYTES, ORDER);
             FloatVector b3 = FloatVector.fromMemorySegment(F, b, panel + 3 * BYTES, ORDER);
-            FloatVector x0 = FloatVector.broadcast(F, a.get(FLOAT, a0));
+            FloatVector x0 = FloatVector.broadcast(F, a.get(FLOAT, first));
             c00 = x0.fma(b0, c00);
             c01 = x0.fma(b1, c01);
             c02 = x0.fma(b2, c02);
             c03 = x0.fma(b3, c03);
-            FloatVector x1 = FloatVector.broadcast(F, a.get(FLOAT, a0 + row1));
+            FloatVector x1 = FloatVector.broadcast(F, a.get(FLOAT, first + row));
             c10 = x1.fma(b0, c10);
             c11 = x1.fma(b1, c11);
             c12 = x1.fma(b2, c12);
             c13 = x1.fma(b3, c13);
-            FloatVector x2 = FloatVector.broadcast(F, a.get(FLOAT, a0 + row2));
+            FloatVector x2 = FloatVector.broadcast(F, a.get(FLOAT, second));
             c20 = x2.fma(b0, c20);
             c21 = x2.fma(b1, c21);
             c22 = x2.fma(b2, c22);
             c23 = x2.fma(b3, c23);
-            FloatVector x3 = FloatVector.broadcast(F, a.get(FLOAT, a0 + row3));
+            FloatVector x3 = FloatVector.broadcast(F, a.get(FLOAT, second + row));
             c30 = x3.fma(b0, c30);
             c31 = x3.fma(b1, c31);
             c32 = x3.fma(b2, c32);
             c33 = x3.fma(b3, c33);
-            a0 += step;
+            first += step;
+            second += step;
             panel += panelStep;
         }
-        c00.intoMemorySegment(c, out, ORDER);
-        c01.intoMemorySegment(c, out + BYTES, ORDER);
-        c02.intoMemorySegment(c, out + 2 * BYTES, ORDER);
-        c03.intoMemorySegment(c, out + 3 * BYTES, ORDER);
-        out += outStep;
-        c10.intoMemorySegment(c, out, ORDER);
-        c11.intoMemorySegment(c, out + BYTES, ORDER);
-        c12.intoMemorySegment(c, out + 2 * BYTES, ORDER);
-        c13.intoMemorySegment(c, out + 3 * BYTES, ORDER);
-        out += outStep;
-        c20.intoMemorySegment(c, out, ORDER);
-        c21.intoMemorySegment(c, out + BYTES, ORDER);
-        c22.intoMemorySegment(c, out + 2 * BYTES, ORDER);
-        c23.intoMemorySegment(c, out + 3 * BYTES, ORDER);
-        out += outStep;
-        c30.intoMemorySegment(c, out, ORDER);
-        c31.intoMemorySegment(c, out + BYTES, ORDER);
-        c32.intoMemorySegment(c, out + 2 * BYTES, ORDER);
-        c33.intoMemorySegment(c, out + 3 * BYTES, ORDER);
+        FloatVector m0 = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
+        FloatVector m1 = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
+        FloatVector m2 = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
+        FloatVector m3 = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
+        if (max >= 0) {
+            m0 = FloatVector.fromMemorySegment(F, c, max, ORDER);
+            m1 = FloatVector.fromMemorySegment(F, c, max + BYTES, ORDER);
+            m2 = FloatVector.fromMemorySegment(F, c, max + 2 * BYTES, ORDER);
+            m3 = FloatVector.fromMemorySegment(F, c, max + 3 * BYTES, ORDER);
+        }
+        for (int r = 0; r < 4; r++) {
+            c00.intoMemorySegment(c, out, ORDER);
+            c01.intoMemorySegment(c, out + BYTES, ORDER);
+            c02.intoMemorySegment(c, out + 2 * BYTES, ORDER);
+            c03.intoMemorySegment(c, out + 3 * BYTES, ORDER);
+            m0 = m0.blend(c00, c00.compare(VectorOperators.GT, m0));
+            m1 = m1.blend(c01, c01.compare(VectorOperators.GT, m1));
+            m2 = m2.blend(c02, c02.compare(VectorOperators.GT, m2));
+            m3 = m3.blend(c03, c03.compare(VectorOperators.GT, m3));
+            c00 = c10;
+            c01 = c11;
+            c02 = c12;
+            c03 = c13;
+            c10 = c20;
+            c11 = c21;
+            c12 = c22;
+            c13 = c23;
+            c20 = c30;
+            c21 = c31;
+            c22 = c32;
+            c23 = c33;
+            out = r == 1 ? outSecond : out + outStep;
+        }
+        if (max >= 0) {
+            m0.intoMemorySegment(c, max, ORDER);
+            m1.intoMemorySegment(c, max + BYTES, ORDER);
+            m2.intoMemorySegment(c, max + 2 * BYTES, ORDER);
+            m3.intoMemorySegment(c, max + 3 * BYTES, ORDER);
+        }
     }
 }

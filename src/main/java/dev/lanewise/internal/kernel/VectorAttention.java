@@ -2,13 +2,13 @@ package dev.lanewise.internal.kernel;
 
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
-import static dev.lanewise.internal.kernel.Lanes.PANEL;
 
 import dev.lanewise.ScoreStage;
 import dev.lanewise.internal.memory.CachedRows;
 import dev.lanewise.internal.memory.Elements;
 import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Scratch;
+import dev.lanewise.internal.plan.StartUp;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -19,6 +19,8 @@ import java.lang.foreign.MemorySegment;
 final class VectorAttention implements UnitKernel {
     /** Keys in a block: weights of 256 × 64 queries and the values they meet stay in the second-level cache; 128 are 1 to 3 % slower. */
     private static final int KEYS = VisibleBits.MAX_KEYS;
+    /** Queries in the widest panel. */
+    private static final int PANEL = StartUp.CHOICE.tileVectors() * COUNT;
     /** More heads at a time would push their keys and values out of the second-level cache. */
     private static final int HEADS_A_MASK = 2;
 
@@ -73,6 +75,8 @@ final class VectorAttention implements UnitKernel {
     private int vectors;
     /** The queries that saw a key. */
     private long seen;
+    /** Whether the context has been written; a first block is stored, not added. */
+    private boolean started;
     /** Whether any tile had hidden keys. */
     private boolean partial;
     /** Whether values that are not finite have to be kept from the queries that do not see them. */
@@ -171,13 +175,13 @@ final class VectorAttention implements UnitKernel {
         int longest = Transpose.padded(Math.max(Math.max(p.depth, p.valueDepth), KEYS));
         scratchBytes = 0;
         reserve((long) Transpose.padded(p.depth) * PANEL);
-        contextOffset = reserve((long) Transpose.padded(Tile.padded(p.valueDepth)) * PANEL);
+        contextOffset = reserve((long) Transpose.padded(p.valueDepth) * PANEL);
         maxOffset = reserve(PANEL);
         sumOffset = reserve(PANEL);
         headBytes = scratchBytes;
         scratchBytes *= headsTogether(p);
         scoresAt = reserve((long) Transpose.padded(KEYS) * PANEL);
-        productAt = reserve((long) Tile.padded(p.valueDepth) * PANEL);
+        productAt = reserve((long) p.valueDepth * PANEL);
         factorsAt = reserve(PANEL);
         rowsAt = reserve((long) longest * PANEL);
         blockAt = reserve(Transpose.BLOCK_BYTES / Float.BYTES);
@@ -258,17 +262,23 @@ final class VectorAttention implements UnitKernel {
         for (int h = from; h < to; h++) {
             select(h);
             loadQueries();
-            Context.fill(scratch, contextAt, Tile.padded(p.valueDepth) * vectors, 0);
             Context.fill(scratch, maxAt, vectors, p.sinks == null ? Float.NEGATIVE_INFINITY : p.sinks[head]);
             Context.fill(scratch, sumAt, vectors, p.sinks == null ? 0 : 1);
         }
         seen = 0;
         partial = false;
+        started = careful;
+        if (careful) {
+            clearContext(from, to);
+        }
         int first = bounds.first(query);
         int end = bounds.end(query + queries - 1L);
         for (int key = first; key < end; key += KEYS) {
             p.cancellation.check();
             keyBlock(from, to, key, Math.min(KEYS, end - key));
+        }
+        if (!started) {
+            clearContext(from, to);
         }
     }
 
@@ -282,13 +292,26 @@ final class VectorAttention implements UnitKernel {
         partial |= !all;
         for (int h = from; h < to; h++) {
             select(h);
-            computeScores(bounds.keyRow + key, keys);
-            transform(key, keys);
-            if (!all) {
-                ScoreTransforms.hide(scratch, scoresAt, keys, vectors, visible.words);
+            MemorySegment.copy(scratch, maxAt, scratch, factorsAt, panelBytes());
+            boolean plain = all && p.plainScores();
+            computeScores(bounds.keyRow + key, keys, plain ? maxAt : Tile.NO_MAXIMA);
+            if (!plain) {
+                transform(key, keys);
+                if (!all) {
+                    ScoreTransforms.hide(scratch, scoresAt, keys, vectors, visible.words);
+                }
+                OnlineSoftmax.raiseMax(scratch, scoresAt, keys, vectors, maxAt);
             }
-            OnlineSoftmax.update(scratch, scoresAt, keys, vectors, maxAt, sumAt, factorsAt);
+            OnlineSoftmax.weigh(scratch, scoresAt, keys, vectors, maxAt, sumAt, factorsAt);
             addValues(bounds.keyRow + key, keys, all);
+        }
+        started = true;
+    }
+
+    private void clearContext(int from, int to) {
+        for (int h = from; h < to; h++) {
+            select(h);
+            Context.fill(scratch, contextAt, p.valueDepth * vectors, 0);
         }
     }
 
@@ -335,26 +358,26 @@ final class VectorAttention implements UnitKernel {
         }
     }
 
-    /** Raw scores of the rows of k from {@code row} on. */
-    private void computeScores(int row, int keys) {
+    /** Raw scores of the rows of k from {@code row} on; raises maxima, unless they are {@link Tile#NO_MAXIMA}. */
+    private void computeScores(int row, int keys, long maxima) {
         if (p.fromCache) {
             CachedRows cache = p.cached(bounds.batch);
             int kvHead = head / p.group;
             block.load(cache, false, kvHead, row, keys, p.depth, scratch, keysAt);
             Tile.multiply(block.segment, block.at[0], block.stride(), Float.BYTES, keys, p.depth, scratch, panelAt,
-                    panelBytes(), vectors, scratch, scoresAt, panelBytes());
+                    panelBytes(), vectors, scratch, scoresAt, panelBytes(), maxima);
             scaleScores(cache, false, kvHead, row, keys);
             return;
         }
         long from = p.k.at(bounds.batch, head / p.group, row);
         if (p.k.direct) {
             Tile.multiply(p.k.segment, from, p.k.rowStride, p.k.columnStride, keys, p.depth, scratch, panelAt,
-                    panelBytes(), vectors, scratch, scoresAt, panelBytes());
+                    panelBytes(), vectors, scratch, scoresAt, panelBytes(), maxima);
         } else {
             long rowBytes = (long) p.depth * Float.BYTES;
             RowStaging.load(p.k, from, keys, p.depth, scratch, keysAt, rowBytes);
             Tile.multiply(scratch, keysAt, rowBytes, Float.BYTES, keys, p.depth, scratch, panelAt, panelBytes(),
-                    vectors, scratch, scoresAt, panelBytes());
+                    vectors, scratch, scoresAt, panelBytes(), maxima);
         }
     }
 
@@ -416,7 +439,10 @@ final class VectorAttention implements UnitKernel {
             values = scratch;
             from = valuesAt;
         }
-        if (careful && !all) {
+        if (!started) {
+            Tile.multiply(values, from, featureStride, keyStride, p.valueDepth, keys, scratch, scoresAt, panelBytes(),
+                    vectors, scratch, contextAt, panelBytes());
+        } else if (careful && !all) {
             Context.addVisible(values, from, keyStride, featureStride, p.valueDepth, keys, scratch, scoresAt, vectors,
                     contextAt,
                     factorsAt, visible.words);
@@ -468,7 +494,7 @@ final class VectorAttention implements UnitKernel {
             p.cancellation.check();
             int keys = Math.min(KEYS, p.keys - row);
             int key = row - bounds.keyRow;
-            computeScores(row, keys);
+            computeScores(row, keys, Tile.NO_MAXIMA);
             emitScores(ScoreStage.RAW, row, keys);
             if (p.softcap != 0) {
                 ScoreTransforms.softcap(scratch, scoresAt, keys * vectors, p.softcap);
@@ -482,7 +508,7 @@ final class VectorAttention implements UnitKernel {
             }
             emitScores(ScoreStage.BIASED, row, keys);
             if (p.weights.present()) {
-                OnlineSoftmax.weigh(scratch, scoresAt, keys, vectors, maxAt, factorsAt, rowsAt);
+                OnlineSoftmax.finalWeights(scratch, scoresAt, keys, vectors, maxAt, factorsAt, rowsAt);
                 if (!all) {
                     ScoreTransforms.zeroHidden(scratch, scoresAt, keys, vectors, visible.words);
                 }

@@ -20,6 +20,7 @@ import jdk.incubator.vector.FloatVector;
  */
 public final class VectorMatMul {
     /** Rows that are computed in scratch at a time, where the output cannot be written to directly. */
+    private static final int TILE_ROWS = 4;
     private static final int ROWS = 64;
     /** Up to so many rows of a read b where it lies: packing reads and writes it once more. */
     private static final int UNPACKED_ROWS = 256;
@@ -124,7 +125,7 @@ public final class VectorMatMul {
         }
         long to = p.out.at(0, 0, row) + start * p.out.columnStride;
         if (direct && first == 0) {
-            int tiled = rows / Tile.ROWS * Tile.ROWS;
+            int tiled = rows / TILE_ROWS * TILE_ROWS;
             Tile.multiply(a, from, aRow, aStep, tiled, depth, b, panel, panelRow, vectors, p.out.segment, to,
                     p.out.rowStride);
             RowTile.multiply(a, from + tiled * aRow, aRow, aStep, rows - tiled, depth, b, panel, panelRow, vectors,

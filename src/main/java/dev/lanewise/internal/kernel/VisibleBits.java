@@ -14,7 +14,7 @@ import jdk.incubator.vector.VectorSpecies;
  */
 final class VisibleBits {
     /** The most keys in a tile. */
-    static final int MAX_KEYS = 256;
+    static final int MAX_KEYS = 512;
 
     private static final int WORD = Long.SIZE;
     private static final VectorSpecies<Byte> B = VectorSpecies.of(byte.class, Lanes.F.vectorShape());

@@ -75,8 +75,13 @@ public record KernelChoice(boolean vector, int bits, int registers, boolean warn
         return vector ? bits / Float.SIZE : 1;
     }
 
-    /** Query vectors in the widest tile: 4×4 accumulators fit a file of 32 registers, 4×3 one of 16. */
+    /** Query vectors in the widest tile: 8×3 accumulators fit a file of 32 registers, 4×3 one of 16. */
     public int tileVectors() {
+        return 3;
+    }
+
+    /** Column vectors in the widest tile of a matrix multiply. */
+    public int multiplyVectors() {
         return manyRegisters() ? 4 : 3;
     }
 
@@ -88,13 +93,15 @@ public record KernelChoice(boolean vector, int bits, int registers, boolean warn
         return queries <= FEW && fromCache;
     }
 
-    /** Whether 16 accumulators and what they meet fit the registers. */
+    /** Whether 24 accumulators and what they meet fit the registers. */
     public boolean manyRegisters() {
         return registers >= AVX512_REGISTERS;
     }
 
     /** The kernel's name: operation, element type, width, tile. */
     public String kernelName() {
-        return vector ? "attention f32 " + bits + "-bit 4x" + tileVectors() : "attention f32 scalar";
+        return vector
+                ? "attention f32 " + bits + "-bit " + (manyRegisters() ? 8 : 4) + "x" + tileVectors()
+                : "attention f32 scalar";
     }
 }
