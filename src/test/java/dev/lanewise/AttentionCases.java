@@ -28,6 +28,21 @@ final class AttentionCases {
                         Layouts.PLAIN, seed));
     }
 
+    /** Few queries, and rows of whole vectors at every width, read in place: what another kernel serves than a panel of queries. */
+    static Arbitrary<AttentionCase> fewRows() {
+        Arbitrary<Integer> queries = Arbitraries.oneOf(Arbitraries.integers().between(1, 4),
+                Arbitraries.integers().between(1, 26));
+        Arbitrary<Integer> keys = Arbitraries.oneOf(Arbitraries.integers().between(0, 20),
+                Arbitraries.integers().between(0, 300), Arbitraries.of(255, 256, 257, 511, 513, 600));
+        Arbitrary<Integer> depths = Arbitraries.of(16, 32, 48, 64, 80, 128);
+        Arbitrary<Integer> few = Arbitraries.integers().between(1, 3);
+        Arbitrary<Sizes> sizes = Combinators
+                .combine(Arbitraries.integers().between(1, 2), few, few, queries, keys, depths, depths)
+                .as(Sizes::new);
+        return Combinators.combine(sizes, anyScores(), anyHiding(), Arbitraries.longs())
+                .as((size, scores, hiding, seed) -> new AttentionCase(size, scores, hiding, Layouts.PLAIN, seed));
+    }
+
     static Arbitrary<Sizes> anySizes() {
         Arbitrary<Integer> lengths = Arbitraries.oneOf(Arbitraries.integers().between(0, 9),
                 Arbitraries.integers().between(0, 150),

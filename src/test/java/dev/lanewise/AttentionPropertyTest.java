@@ -20,6 +20,16 @@ class AttentionPropertyTest {
         return AttentionCases.plain();
     }
 
+    @Provide
+    Arbitrary<AttentionCase> fewRows() {
+        return AttentionCases.fewRows();
+    }
+
+    @Property(tries = 250, edgeCases = EdgeCasesMode.NONE)
+    void fewRowsAreWithinTheBoundOfFloat64(@ForAll("fewRows") AttentionCase drawn) {
+        AgainstReference.check(drawn, RuntimeInfo.current().kernel());
+    }
+
     @Property(tries = 250, edgeCases = EdgeCasesMode.NONE)
     void everyCombinationOfOptionsIsWithinTheBoundOfFloat64(@ForAll("anyCase") AttentionCase drawn) {
         AgainstReference.check(drawn, RuntimeInfo.current().kernel());

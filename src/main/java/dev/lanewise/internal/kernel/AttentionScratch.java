@@ -2,7 +2,7 @@ package dev.lanewise.internal.kernel;
 
 import dev.lanewise.internal.memory.Scratch;
 import dev.lanewise.internal.memory.ScratchPool;
-import dev.lanewise.internal.plan.KernelChoice;
+import dev.lanewise.internal.plan.VectorKernel;
 
 /** What one call keeps besides native memory: the flattened problem, and the small state of each kernel. */
 public final class AttentionScratch {
@@ -19,15 +19,24 @@ public final class AttentionScratch {
     final ChunkParts parts = new ChunkParts();
     private VectorAttention panels;
     private DecodeAttention decode;
+    private FewRowsAttention rows;
 
     /** The vector kernel for a problem, with its state; made on demand, for without the vector module it cannot be linked. */
     UnitKernel vectorKernel(AttentionProblem call) {
-        if (KernelChoice.fewRows(call.queries, call.fromCache)) {
-            decode = decode == null ? new DecodeAttention() : decode;
-            return decode;
+        switch (VectorKernel.of(call)) {
+            case CACHED_ROWS -> {
+                decode = decode == null ? new DecodeAttention() : decode;
+                return decode;
+            }
+            case ROWS -> {
+                rows = rows == null ? new FewRowsAttention() : rows;
+                return rows;
+            }
+            default -> {
+                panels = panels == null ? new VectorAttention() : panels;
+                return panels;
+            }
         }
-        panels = panels == null ? new VectorAttention() : panels;
-        return panels;
     }
 
     /** How much scratch a thread needs for the problem on the vector kernel. */

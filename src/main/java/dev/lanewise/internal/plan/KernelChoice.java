@@ -19,7 +19,6 @@ public record KernelChoice(boolean vector, int bits, int registers, boolean warn
     private static final int NARROWEST = 128;
     private static final int WIDEST = 512;
     private static final int AVX512_REGISTERS = 32;
-    private static final int FEW = 48;
 
     /** Decides; an override that cannot be honoured is ignored, and the reason says so. */
     public static KernelChoice decide(CpuFacts facts, String override) {
@@ -83,14 +82,6 @@ public record KernelChoice(boolean vector, int bits, int registers, boolean warn
     /** Column vectors in the widest tile of a matrix multiply. */
     public int multiplyVectors() {
         return manyRegisters() ? 4 : 3;
-    }
-
-    /**
-     * Whether a call has so few queries that the lanes of a vector are better filled with features and keys. Over a cache only: beside other
-     * kernels in one JVM, C2 has been seen to box vectors of the kernel for few rows, and tensors have another one.
-     */
-    public static boolean fewRows(int queries, boolean fromCache) {
-        return queries <= FEW && fromCache;
     }
 
     /** Whether 24 accumulators and what they meet fit the registers. */

@@ -11,6 +11,8 @@ import dev.lanewise.internal.memory.Operand;
 public final class VectorPaths {
     /** Rows over a cache from which on they lie in lanes for q·kᵀ. */
     public static final int TILED_ROWS = 9;
+    /** Keys of a block of the kernel for few rows. */
+    public static final int ROW_BLOCK = 256;
     private static final int WIDTHS = 0;
     private static final int K = 4;
     private static final int V = 9;
@@ -38,9 +40,11 @@ public final class VectorPaths {
 
     /** The paths of a problem. */
     public static long of(AttentionProblem p) {
-        long paths = fewRows(p)
-                ? FEW_ROWS | rows(p) | (passes(p.depth) | passes(p.valueDepth)) << PASSES
-                : p.queryStarts.present() ? PACKED : widths(p.queries);
+        long paths = switch (VectorKernel.of(p)) {
+            case CACHED_ROWS -> FEW_ROWS | cachedRows(p) | (passes(p.depth) | passes(p.valueDepth)) << PASSES;
+            case ROWS -> FEW_ROWS | rows(p);
+            case PANELS -> p.queryStarts.present() ? PACKED : widths(p.queries);
+        };
         paths |= p.fromCache ? CACHE | 1L << K + p.cached(0).type.ordinal() : layout(p.k) << K | layout(p.v) << V;
         paths |= layout(p.q) << Q | layout(p.context) << CONTEXT;
         if (p.mask.present()) {
@@ -54,7 +58,7 @@ public final class VectorPaths {
     }
 
     private static boolean fewRows(AttentionProblem p) {
-        return KernelChoice.fewRows(p.queries, p.fromCache);
+        return VectorKernel.of(p) != VectorKernel.PANELS;
     }
 
     /** Query heads that a rehearsal needs: the kernel for few rows serves all of a key/value head at once. */
@@ -63,9 +67,20 @@ public final class VectorPaths {
     }
 
     /** One bit for one row, a few, or enough to lie in lanes. */
-    private static long rows(AttentionProblem p) {
+    private static long cachedRows(AttentionProblem p) {
         int rows = p.queries * p.group;
         return (rows == 1 ? 1L : rows < TILED_ROWS ? 2L : 4L) << WIDTHS;
+    }
+
+    /** Which loops over rows in place run: by the rows, the vectors of their two products, and how keys lie. */
+    private static long rows(AttentionProblem p) {
+        int inner = p.queries == 1 ? p.group : p.queries;
+        int values = p.valueDepth / lanes();
+        long rows = bit(inner % 4 != 0, 1) | bit(inner >= 4, 2);
+        long depth = p.depth == 4 * lanes() ? 1 : p.depth == 8 * lanes() ? 2 : 4;
+        long columns = bit(values >= 4, 8) | bit(values % 4 != 0, 16);
+        long keys = bit(p.keys <= lanes() / 2, 32) | bit(p.keys <= lanes() / 4, 64) | bit(p.keys > ROW_BLOCK, 128);
+        return rows << WIDTHS | (depth | columns | keys) << PASSES;
     }
 
     /** One bit for passes over eight vectors of a row, over four, and over fewer. */
