@@ -260,7 +260,7 @@ class FaultsTest {
 
         public static void main(String[] args) {
             Attention operator = Attention.builder().bitStable().build();
-            Tensor wide = Tensor.allocate(Arena.global(), ElementType.FLOAT32, 4, 40_000);
+            Tensor wide = Tensor.allocate(Arena.global(), ElementType.FLOAT32, 4, 40_001);
             Tensor small = Tensor.allocate(Arena.global(), ElementType.FLOAT32, 4, 64);
             Tensor out = Tensor.allocate(Arena.global(), ElementType.FLOAT32, 4, 64);
             operator.run(small, small, small, out);
