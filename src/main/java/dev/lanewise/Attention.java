@@ -64,7 +64,7 @@ public final class Attention {
         slopes = all.slopes == null ? null : Arrays.copyOf(all.slopes, heads);
         sinks = all.sinks == null ? null : Arrays.copyOf(all.sinks, heads);
         kernel = Kernel.VECTOR;
-        cold = null;
+        cold = all.cold == null ? null : ColdCalls.WARM;
     }
 
     Attention forHeads(int heads) {
@@ -193,37 +193,42 @@ public final class Attention {
         AttentionProblem problem = scratch.state.problem;
         try {
             AttentionBinding.bind(this, inputs, outputs, problem);
-            problem.cancellation.begin(execution.interruptible, execution.limited(), end);
+            if (execution == Execution.REHEARSAL) {
+                problem.cancellation.rehearse();
+            } else {
+                problem.cancellation.begin(execution.interruptible, execution.limited(), end);
+            }
             if (execution.workspace != null) {
                 execution.workspace.require(bytesPerThread(scratch.state));
             }
-            if (execution == Execution.REHEARSAL) {
-                compute(inputs, outputs, execution, scratch);
-            } else {
-                observe(inputs, outputs, execution, scratch);
-            }
+            observe(inputs, outputs, execution, scratch);
         } finally {
             problem.clear();
         }
     }
 
-    /** Computes, and tells who wants to know. */
+    /** Computes, and tells who wants to know; of a rehearsal nobody does, but it goes the same way. */
     private void observe(AttentionInputs inputs, AttentionOutputs outputs, Execution execution,
             Scratch<AttentionScratch> scratch) {
         AttentionProblem problem = scratch.state.problem;
         Object event = Events.beginCall();
+        boolean told = execution != Execution.REHEARSAL;
         boolean failed = true;
         boolean warm = kernel == Kernel.VECTOR;
         try {
             warm &= compute(inputs, outputs, execution, scratch);
             failed = false;
         } finally {
-            scratch.tally.count(problem.resultRows(), problem.operandBytes(), kernel == Kernel.VECTOR && !warm);
-            if (Events.endCall(event)) {
+            long rows = problem.resultRows();
+            long bytes = problem.operandBytes();
+            if (told) {
+                scratch.tally.count(rows, bytes, kernel == Kernel.VECTOR && !warm);
+            }
+            if (Events.endCall(event) && told) {
                 Kernel ran = kernel == Kernel.VECTOR && !warm ? Kernel.SCALAR : kernel;
                 Events.writeCall(event, "attention", problem.shape(), ran.name(),
-                        ran == Kernel.VECTOR ? RuntimeInfo.current().vectorBits() : 0, execution.threads,
-                        problem.operandBytes(), failed);
+                        ran == Kernel.VECTOR ? RuntimeInfo.current().vectorBits() : 0, execution.threads, bytes,
+                        failed);
             }
         }
     }

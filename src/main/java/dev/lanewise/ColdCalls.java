@@ -32,13 +32,23 @@ final class ColdCalls {
     private static Rehearsal current;
     private static volatile Task accepted;
 
+    /** Of the operator in a rehearsal: takes the way that a warm call takes. */
+    static final ColdCalls WARM = new ColdCalls();
+
+    private final boolean warm;
     /** Lends a thread to rehearse on; or null. */
     private final Executor background;
     /** Whether the executor has not begun with a task in time; no further one is given to it. */
     private volatile boolean executorIsLate;
 
+    private ColdCalls() {
+        background = null;
+        warm = true;
+    }
+
     ColdCalls(Executor background) {
         this.background = background;
+        warm = false;
         FirstOperator.compileScalarKernel();
         if (background == null) {
             FirstOperator.loadVectorKernel();
@@ -49,7 +59,7 @@ final class ColdCalls {
     boolean run(Attention attention, AttentionInputs in, AttentionOutputs out, Scratch<AttentionScratch> scratch) {
         AttentionProblem problem = scratch.state.problem;
         long paths = VectorPaths.of(problem);
-        if (CompiledPaths.include(paths)) {
+        if (CompiledPaths.include(paths) || warm) {
             return false;
         }
         long start = System.nanoTime();

@@ -9,7 +9,7 @@ import java.time.Duration;
 
 /**
  * One batch row and head of a call, run with the vector kernel on operands of its own until that is compiled. It goes in pieces: at first
- * a panel of queries with {@link #FEWEST_KEYS} keys, 10 ms in the interpreter, then more keys as that gets faster, and in the end the real
+ * a vector of queries with {@link #FEWEST_KEYS} keys, 8 ms in the interpreter, then a panel and more keys as that gets faster, and in the end the real
  * entry point. For one thread at a time.
  */
 final class Rehearsal {
@@ -18,6 +18,8 @@ final class Rehearsal {
     private static final int MOST_KEYS = 512;
     /** A piece that takes less is not the largest that one should be. */
     private static final long SHORT_NANOS = 1_500_000;
+    /** A piece that takes more is too large: C1's code at tier 3 is slower than that at tier 2, and a method may go through both. */
+    private static final long LONG_NANOS = 4_000_000;
 
     private static final long SLOW_NANOS = 300_000;
 
@@ -74,6 +76,8 @@ final class Rehearsal {
         } else if (nanos < SHORT_NANOS) {
             whole = keys >= mostKeys;
             keys *= 2;
+        } else if (nanos > LONG_NANOS) {
+            keys = Math.max(FEWEST_KEYS, keys / 2);
         }
         if (settled) {
             CompiledPaths.add(paths);
@@ -87,7 +91,8 @@ final class Rehearsal {
         AttentionProblem problem = scratch.state.problem;
         try {
             AttentionBinding.bind(operator, inputs, outputs, problem);
-            scratch.state.rehearse(scratch, runs, keys);
+            problem.cancellation.rehearse();
+            scratch.state.rehearse(scratch, runs, keys, keys == FEWEST_KEYS);
         } finally {
             problem.clear();
             AttentionScratch.POOL.release(scratch);

@@ -1,21 +1,30 @@
 package dev.lanewise;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The first calls of a JVM: scalar, then vector, each within its bound; or one kernel throughout, where that is asked for. */
 class ColdStartTest {
+    /** Other threads of the JVM, the compilers' and the collector's, load what they need. */
+    private static final Predicate<String> OURS = Pattern.compile("dev\\.lanewise|jdk\\.jfr|jdk\\.proxy").asPredicate();
+
     /** One story after the other in a fresh JVM, each with options that none before it had, so that it starts cold. */
     static final class Program {
         private static final long PATIENCE_NANOS = 40_000_000_000L;
@@ -27,6 +36,9 @@ class ColdStartTest {
          * that and (64 + 8)·2⁻²⁴ = 4.3e-6; and a weighted mean of 64 numbers within ±1 by twice this and 68·2⁻²⁴: 3e-5.
          */
         private static final double BOUND = 3e-5;
+
+        static final String BEGIN = "the first call begins";
+        static final String END = "the first call has ended";
 
         private final Arena arena = Arena.ofShared();
         private final Random random = new Random(1);
@@ -41,6 +53,7 @@ class ColdStartTest {
                 case "executor" -> program.executor();
                 case "warmUp" -> program.warmUp();
                 case "interrupted" -> program.interrupted();
+                case "loaded" -> program.loaded();
                 default -> throw new IllegalArgumentException(args[0]);
             }
             System.out.println("passed");
@@ -90,6 +103,15 @@ class ColdStartTest {
             require("calls that nobody made are counted", () -> Counters.snapshot().calls() == 0);
             run(attention);
             require("a call is not counted", () -> Counters.snapshot().calls() == 1);
+        }
+
+        /** The log of the classes that are loaded stands between the two lines. */
+        private void loaded() {
+            Attention attention = Attention.builder().build();
+            WarmUp.of(attention, inputs, outputs).run(LIMIT);
+            System.err.println(BEGIN);
+            attention.run(inputs, outputs);
+            System.err.println(END);
         }
 
         private void warmUp() {
@@ -163,5 +185,20 @@ class ColdStartTest {
         FreshJvm.Result result = FreshJvm.onClassPath(FreshJvm.VECTOR, Program.class, story);
         assertEquals(0, result.exit(), result::err);
         assertEquals("passed", result.out().strip());
+    }
+
+    /** To register an event with the flight recorder takes ten times as long as the call. */
+    @Test
+    void theFirstCallAfterAWarmUpLoadsNoClass() throws IOException, InterruptedException {
+        Assumptions.assumeTrue(RuntimeInfo.current().kernel() == Kernel.VECTOR, RuntimeInfo.current().reason());
+        List<String> options = new ArrayList<>(FreshJvm.VECTOR);
+        options.add("-Xlog:class+load:stderr");
+        FreshJvm.Result result = FreshJvm.onClassPath(options, Program.class, "loaded");
+        assertEquals(0, result.exit(), result::err);
+        List<String> lines = result.err().lines().toList();
+        int begin = lines.indexOf(Program.BEGIN);
+        int end = lines.indexOf(Program.END);
+        assertTrue(0 <= begin && begin < end, result::err);
+        assertEquals(List.of(), lines.subList(begin + 1, end).stream().filter(OURS).toList());
     }
 }

@@ -46,9 +46,12 @@ public final class AttentionScratch {
 
     /**
      * Runs one unit of the problem with no more than so many keys, on the vector kernel; changes the problem. In the interpreter a
-     * whole unit takes 100 ms.
+     * whole unit takes 100 ms, and with four keys 30 ms, most of it transposition: so a narrow one has no more queries than fit one vector.
      */
-    public void rehearse(Scratch<AttentionScratch> memory, long unit, int keys) {
+    public void rehearse(Scratch<AttentionScratch> memory, long unit, int keys, boolean narrow) {
+        if (narrow && !KernelChoice.fewRows(problem.queries, problem.fromCache)) {
+            problem.queries = Math.min(problem.queries, Lanes.COUNT);
+        }
         vectorKernel(problem).rehearse(problem, parts, memory, unit, keys);
     }
 }
