@@ -66,6 +66,9 @@ public final class Execution {
         if (count > 1) {
             Objects.requireNonNull(lender, "executor");
         }
+        if (count == 1 && threads == 1) {
+            return this;
+        }
         return new Execution(lender, count, workspace, interruptible, limit, hasDeadline, deadline);
     }
 

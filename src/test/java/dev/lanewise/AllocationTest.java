@@ -8,6 +8,9 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -94,6 +97,7 @@ class AllocationTest {
         Execution own = Execution.here()
                 .withTimeLimit(Duration.ofMinutes(1))
                 .withWorkspace(Workspace.allocate(arena, causal.workspaceBytes(masked, all, 1), 1));
+        calls.put("an executor for no more than this thread", () -> attention.run(plain, outputs, Runnable::run, 1));
         calls.put("workspace and time limit", () -> causal.run(masked, all, own));
         calls.put("every option",
                 everyOption(plain.withMask(masked.mask).withPositionBias(random(random, HEADS, 2 * KEYS + 1)), all));
@@ -128,7 +132,11 @@ class AllocationTest {
         PackedMatrix packed = PackedMatrix.of(arena, weight);
         calls.put("multiply", () -> MatMul.multiply(single, weight, bias, singleY));
         calls.put("packed multiply", () -> MatMul.multiply(single, packed, bias, singleY));
+        Tensor columns = random(random, FEATURES, 5).transpose(0, 1);
+        Tensor narrow = Tensor.allocate(arena, ElementType.BFLOAT16, FEATURES, FEATURES).transpose(0, 1);
+        calls.put("multiply, strided views", () -> MatMul.multiply(columns, narrow, singleY));
         calls.put("softmax", () -> Softmax.rows(single, singleY));
+        calls.put("softmax, strided, in place", () -> Softmax.rows(columns, columns));
         RotaryEmbedding rotary = RotaryEmbedding.of(8, RotaryEmbedding.Pairing.HALF_SPLIT, 10000, QUERIES);
         calls.put("rotary", () -> rotary.apply(x, 0, y));
         PartialAttention part = new PartialAttention(x, random(random, 2, QUERIES, 1));
@@ -143,6 +151,9 @@ class AllocationTest {
                 .rotary(rotary)
                 .build(arena);
         Tensor turned = random(random, QUERIES, 2, FEATURES).transpose(0, 1);
+        Execution limited = Execution.here().withTimeLimit(Duration.ofMinutes(1));
+        calls.put("layer, cross-attention and time limit",
+                () -> layer.run(x, turned, UnaryOperator.identity(), UnaryOperator.identity(), y, limited));
         calls.put("layer, of two lengths in turn", () -> {
             layer.run(x, y);
             layer.run(single, singleY);
@@ -162,6 +173,22 @@ class AllocationTest {
     @MethodSource("cases")
     void warmCallsAllocateNothing(String name) {
         WarmCalls.assertAllocateNothing(name, calls().get(name));
+    }
+
+    /**
+     * A call that shares its work makes one crew, a few small objects whatever the call's size; what the executor's queue makes of it is the
+     * executor's.
+     */
+    @org.junit.jupiter.api.Test
+    void aSharedCallAllocatesItsCrew() {
+        try (Arena shared = Arena.ofShared(); ExecutorService executor = Executors.newFixedThreadPool(1)) {
+            Tensor[] t = new Tensor[4];
+            java.util.Arrays.setAll(t, i -> Tensor.allocate(shared, ElementType.FLOAT32, 1, 4, 256, 64));
+            AttentionInputs inputs = AttentionInputs.of(t[0], t[1], t[2]);
+            AttentionOutputs outputs = AttentionOutputs.of(t[3]);
+            Attention attention = Attention.builder().build();
+            WarmCalls.assertAllocateAtMost(256, "two threads", () -> attention.run(inputs, outputs, executor, 2));
+        }
     }
 
     /** The counter itself allocates nothing and sees the smallest object. */
