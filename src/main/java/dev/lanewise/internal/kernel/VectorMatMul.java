@@ -20,7 +20,6 @@ import jdk.incubator.vector.FloatVector;
  */
 public final class VectorMatMul {
     /** Rows that are computed in scratch at a time, where the output cannot be written to directly. */
-    private static final int TILE_ROWS = 4;
     private static final int ROWS = 64;
     /** Up to so many rows of a read b where it lies: packing reads and writes it once more. */
     private static final int UNPACKED_ROWS = 256;
@@ -125,11 +124,8 @@ public final class VectorMatMul {
         }
         long to = p.out.at(0, 0, row) + start * p.out.columnStride;
         if (direct && first == 0) {
-            int tiled = rows / TILE_ROWS * TILE_ROWS;
-            Tile.multiply(a, from, aRow, aStep, tiled, depth, b, panel, panelRow, vectors, p.out.segment, to,
+            MatMulTile.multiply(a, from, aRow, aStep, rows, depth, b, panel, panelRow, vectors, p.out.segment, to,
                     p.out.rowStride);
-            RowTile.multiply(a, from + tiled * aRow, aRow, aStep, rows - tiled, depth, b, panel, panelRow, vectors,
-                    p.out.segment, to + tiled * p.out.rowStride, p.out.rowStride);
             if (p.bias.present()) {
                 add(p.scratch, p.biasAt + start * 4L, 0, p.out, to, rows, vectors);
             }
@@ -137,7 +133,7 @@ public final class VectorMatMul {
         }
         for (int r = 0; r < rows; r += ROWS) {
             int some = Math.min(ROWS, rows - r);
-            Tile.multiply(a, from + r * aRow, aRow, aStep, some, depth, b, panel, panelRow, vectors, p.scratch,
+            MatMulTile.multiply(a, from + r * aRow, aRow, aStep, some, depth, b, panel, panelRow, vectors, p.scratch,
                     p.productAt, width);
             if (direct) {
                 add(p.scratch, p.productAt, width, p.out, to + r * p.out.rowStride, some, vectors);
