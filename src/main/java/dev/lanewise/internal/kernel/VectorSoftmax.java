@@ -2,66 +2,78 @@ package dev.lanewise.internal.kernel;
 
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
-import static dev.lanewise.internal.kernel.Lanes.FLOAT;
 
 import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Scratch;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The softmax of rows of float32: maximum, exponentials and their sum, division. Lanes lie along the row. What does not fill a vector comes
- * first, in scratch, filled up with −∞, whose weight is 0.
+ * The softmax of rows of float32: maximum, exponentials and their sum, division. Lanes lie along the row. Rows are taken in groups that
+ * stay in the first-level cache, pass after pass, so that one row's reductions across lanes run beside the next row's.
+ *
+ * <p>What does not fill a vector at the end of a row is read with what comes before it, and waits in scratch, one vector a row, filled up
+ * with −∞, whose weight is 0. Rows shorter than a vector, and rows that cannot be read or written in place, go through scratch.
  */
 public final class VectorSoftmax {
-    /** Scratch: the vector that is not full, sums of weights, the maximum, a factor, then the row if it cannot be done in place. */
-    private static final long HEAD = 0;
-    private static final long SUMS = HEAD + BYTES;
-    private static final long MAX = SUMS + BYTES;
-    private static final long FACTOR = MAX + BYTES;
-    private static final long ROW = FACTOR + BYTES;
+    private static final int MOST_ROWS = 16;
+    /** Half of the smallest first-level cache, for what is read and what is written. */
+    private static final int GROUP_BYTES = 16 << 10;
+    /** Scratch: a vector a row each of maxima, sums of weights, and ends of rows; then rows that cannot be done in place. */
+    private static final long MAX = 0;
+    private static final long SUMS = MAX + (long) MOST_ROWS * BYTES;
+    private static final long TAILS = SUMS + (long) MOST_ROWS * BYTES;
+    private static final long ROWS = TAILS + (long) MOST_ROWS * BYTES;
 
     private VectorSoftmax() {
     }
 
     /** All rows from one operand to the other; they may be the same. */
     public static void run(Operand in, Operand out, int rows, int columns, Scratch<?> memory) {
-        boolean direct = in.direct && out.direct && in.columnStride == Float.BYTES && out.columnStride == Float.BYTES;
-        MemorySegment scratch = memory.memory(ROW + (direct ? 0 : (long) columns * Float.BYTES));
-        for (int row = 0; row < rows; row++) {
+        boolean direct = in.direct && out.direct && in.columnStride == Float.BYTES && out.columnStride == Float.BYTES
+                && columns >= COUNT;
+        int padded = (columns + COUNT - 1) / COUNT;
+        long rowBytes = (long) padded * BYTES;
+        int together = (int) Math.max(1, Math.min(MOST_ROWS, GROUP_BYTES / (2 * rowBytes)));
+        MemorySegment scratch = memory.memory(ROWS + (direct ? 0 : together * rowBytes));
+        for (int row = 0; row < rows; row += together) {
+            int some = Math.min(together, rows - row);
             long from = in.at(0, 0, row);
             long to = out.at(0, 0, row);
             if (direct) {
-                row(in.segment, from, out.segment, to, columns, scratch);
+                group(in.segment, from, in.rowStride, out.segment, to, out.rowStride, some, columns, scratch);
             } else {
-                RowStaging.load(in, from, 1, columns, scratch, ROW, 0);
-                row(scratch, ROW, scratch, ROW, columns, scratch);
-                RowStaging.store(scratch, ROW, 0, 1, columns, out, to);
+                for (int r = 0; r < some; r++) {
+                    Context.fill(scratch, ROWS + (r + 1) * rowBytes - BYTES, 1, Float.NEGATIVE_INFINITY);
+                }
+                RowStaging.load(in, from, some, columns, scratch, ROWS, rowBytes);
+                group(scratch, ROWS, rowBytes, scratch, ROWS, rowBytes, some, padded * COUNT, scratch);
+                RowStaging.store(scratch, ROWS, rowBytes, some, columns, out, to);
             }
         }
     }
 
-    private static void row(MemorySegment in, long from, MemorySegment out, long to, int columns,
-            MemorySegment scratch) {
+    private static void group(MemorySegment in, long from, long fromRow, MemorySegment out, long to, long toRow,
+            int rows, int columns, MemorySegment scratch) {
         int vectors = columns / COUNT;
-        long head = (long) (columns % COUNT) * Float.BYTES;
-        scratch.set(FLOAT, MAX, Float.NEGATIVE_INFINITY);
-        scratch.set(FLOAT, FACTOR, 1);
-        Context.fill(scratch, SUMS, 1, 0);
-        if (head > 0) {
-            Context.fill(scratch, HEAD, 1, Float.NEGATIVE_INFINITY);
-            MemorySegment.copy(in, from, scratch, HEAD, head);
-            RowSoftmax.raiseMax(scratch, HEAD, 1, scratch, MAX);
+        int tail = columns % COUNT;
+        long end = (long) (columns - COUNT) * Float.BYTES;
+        Context.fill(scratch, MAX, rows, Float.NEGATIVE_INFINITY);
+        Context.fill(scratch, SUMS, rows, 0);
+        RowWeights.raise(in, from, fromRow, rows, vectors, scratch, MAX);
+        if (tail > 0) {
+            RowWeights.takeTails(in, from + end, fromRow, rows, COUNT - tail, scratch, TAILS);
+            RowWeights.raise(scratch, TAILS, BYTES, rows, 1, scratch, MAX);
         }
-        RowSoftmax.raiseMax(in, from + head, vectors, scratch, MAX);
-        RowSoftmax.exponentiate(in, from + head, out, to + head, vectors, scratch, MAX, FACTOR, SUMS);
-        if (head > 0) {
-            RowSoftmax.exponentiate(scratch, HEAD, scratch, HEAD, 1, scratch, MAX, FACTOR, SUMS);
+        RowWeights.spreadMaxima(scratch, MAX, rows);
+        RowWeights.exponentiate(in, from, fromRow, out, to, toRow, rows, vectors, scratch, MAX, SUMS);
+        if (tail > 0) {
+            RowWeights.exponentiate(scratch, TAILS, BYTES, scratch, TAILS, BYTES, rows, 1, scratch, MAX, SUMS);
         }
-        float reciprocal = 1 / RowSoftmax.total(scratch, SUMS);
-        if (head > 0) {
-            Context.multiply(scratch, HEAD, 1, reciprocal);
-            MemorySegment.copy(scratch, HEAD, out, to, head);
+        RowWeights.invertSums(scratch, SUMS, rows);
+        RowWeights.scale(out, to, toRow, rows, vectors, scratch, SUMS);
+        if (tail > 0) {
+            RowWeights.scale(scratch, TAILS, BYTES, rows, 1, scratch, SUMS);
+            RowWeights.putTails(scratch, TAILS, out, to + end, toRow, rows, COUNT - tail);
         }
-        Context.multiply(out, to + head, vectors, reciprocal);
     }
 }

@@ -1,0 +1,178 @@
+package dev.lanewise.internal.kernel;
+
+import static dev.lanewise.internal.kernel.Lanes.BYTES;
+import static dev.lanewise.internal.kernel.Lanes.COUNT;
+import static dev.lanewise.internal.kernel.Lanes.F;
+import static dev.lanewise.internal.kernel.Lanes.ORDER;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+
+/**
+ * The passes of {@link VectorSoftmax} over a group of rows, whole vectors of each. Each row has one vector of maxima and one of sums in
+ * scratch; the reductions across lanes leave their result in all lanes, in an order that does not depend on the compiler.
+ */
+final class RowWeights {
+    private RowWeights() {
+    }
+
+    /** Raises the maxima of each lane. NaN raises nothing. Four maxima take turns. */
+    static void raise(MemorySegment in, long at, long row, int rows, int vectors, MemorySegment scratch, long max) {
+        MemorySegment from = Lanes.requireNative(in);
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int r = 0; r < rows; r++) {
+            FloatVector m0 = FloatVector.fromMemorySegment(F, memory, max, ORDER);
+            FloatVector m1 = m0;
+            FloatVector m2 = m0;
+            FloatVector m3 = m0;
+            for (int v = 0; v < vectors; v++) {
+                FloatVector s = FloatVector.fromMemorySegment(F, from, at + (long) v * BYTES, ORDER);
+                FloatVector m = m3.blend(s, s.compare(VectorOperators.GT, m3));
+                m3 = m2;
+                m2 = m1;
+                m1 = m0;
+                m0 = m;
+            }
+            m0 = m0.blend(m1, m1.compare(VectorOperators.GT, m0));
+            m2 = m2.blend(m3, m3.compare(VectorOperators.GT, m2));
+            m0.blend(m2, m2.compare(VectorOperators.GT, m0)).intoMemorySegment(memory, max, ORDER);
+            at += row;
+            max += BYTES;
+        }
+    }
+
+    /** All lanes of each row's vector become the largest of them, or 0 where that is −∞. */
+    static void spreadMaxima(MemorySegment scratch, long max, int rows) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int r = 0; r < rows; r++) {
+            FloatVector m = FloatVector.fromMemorySegment(F, memory, max, ORDER);
+            FloatVector other = m.rearrange(Transpose.XOR1);
+            m = m.blend(other, other.compare(VectorOperators.GT, m));
+            other = m.rearrange(Transpose.XOR2);
+            m = m.blend(other, other.compare(VectorOperators.GT, m));
+            if (COUNT >= 8) {
+                other = m.rearrange(Transpose.XOR4);
+                m = m.blend(other, other.compare(VectorOperators.GT, m));
+            }
+            if (COUNT >= 16) {
+                other = m.rearrange(Transpose.XOR8);
+                m = m.blend(other, other.compare(VectorOperators.GT, m));
+            }
+            m.blend(0, m.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY)).intoMemorySegment(memory, max, ORDER);
+            max += BYTES;
+        }
+    }
+
+    /**
+     * Turns scores into weights, in place or elsewhere, and adds them to the sums. What {@link Exp} explains is written out here, its
+     * polynomial by Estrin's scheme: 34 cycles from a score to its weight instead of 42, and it is how many vectors wait for each other
+     * that takes the time.
+     */
+    static void exponentiate(MemorySegment in, long at, long row, MemorySegment out, long to, long toRow, int rows,
+            int vectors, MemorySegment scratch, long max, long sums) {
+        MemorySegment from = Lanes.requireNative(in);
+        MemorySegment target = Lanes.requireNative(out);
+        MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector one = FloatVector.broadcast(F, 1);
+        FloatVector log2e = FloatVector.broadcast(F, Exp.LOG2E);
+        FloatVector shifter = FloatVector.broadcast(F, Exp.SHIFTER);
+        FloatVector minusLn2 = FloatVector.broadcast(F, Exp.MINUS_LN2);
+        FloatVector c2 = FloatVector.broadcast(F, Exp.C2);
+        FloatVector c3 = FloatVector.broadcast(F, Exp.C3);
+        FloatVector c4 = FloatVector.broadcast(F, Exp.C4);
+        FloatVector c5 = FloatVector.broadcast(F, Exp.C5);
+        FloatVector c6 = FloatVector.broadcast(F, Exp.C6);
+        for (int r = 0; r < rows; r++) {
+            FloatVector shift = FloatVector.fromMemorySegment(F, memory, max, ORDER);
+            FloatVector sum = FloatVector.fromMemorySegment(F, memory, sums, ORDER);
+            for (int v = 0; v < vectors; v++) {
+                long lane = (long) v * BYTES;
+                FloatVector x = FloatVector.fromMemorySegment(F, from, at + lane, ORDER).sub(shift);
+                FloatVector shifted = x.fma(log2e, shifter);
+                FloatVector f = shifted.sub(shifter).fma(minusLn2, x);
+                FloatVector square = f.mul(f);
+                FloatVector p = c6.fma(f, c5).fma(square, c4.fma(f, c3));
+                p = p.fma(square, c2.fma(f, one)).fma(f, one);
+                FloatVector weight = p.mul(shifted.reinterpretAsInts()
+                        .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+                        .reinterpretAsFloats()).blend(0, x.compare(VectorOperators.LT, Exp.LOWEST));
+                weight.intoMemorySegment(target, to + lane, ORDER);
+                sum = sum.add(weight);
+            }
+            sum.intoMemorySegment(memory, sums, ORDER);
+            at += row;
+            to += toRow;
+            max += BYTES;
+            sums += BYTES;
+        }
+    }
+
+    /** All lanes of each row's vector become the reciprocal of their sum. */
+    static void invertSums(MemorySegment scratch, long sums, int rows) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector one = FloatVector.broadcast(F, 1);
+        for (int r = 0; r < rows; r++) {
+            FloatVector sum = FloatVector.fromMemorySegment(F, memory, sums, ORDER);
+            sum = sum.add(sum.rearrange(Transpose.XOR1));
+            sum = sum.add(sum.rearrange(Transpose.XOR2));
+            if (COUNT >= 8) {
+                sum = sum.add(sum.rearrange(Transpose.XOR4));
+            }
+            if (COUNT >= 16) {
+                sum = sum.add(sum.rearrange(Transpose.XOR8));
+            }
+            one.div(sum).intoMemorySegment(memory, sums, ORDER);
+            sums += BYTES;
+        }
+    }
+
+    /** Multiplies the vectors of each row by that of the row. */
+    static void scale(MemorySegment out, long to, long row, int rows, int vectors, MemorySegment scratch,
+            long factors) {
+        MemorySegment target = Lanes.requireNative(out);
+        MemorySegment memory = Lanes.requireNative(scratch);
+        for (int r = 0; r < rows; r++) {
+            FloatVector factor = FloatVector.fromMemorySegment(F, memory, factors, ORDER);
+            for (int v = 0; v < vectors; v++) {
+                long lane = to + (long) v * BYTES;
+                FloatVector.fromMemorySegment(F, target, lane, ORDER)
+                        .mul(factor)
+                        .intoMemorySegment(target, lane, ORDER);
+            }
+            to += row;
+            factors += BYTES;
+        }
+    }
+
+    /** The last vector of each row, without its first lanes. */
+    static void takeTails(MemorySegment in, long at, long row, int rows, int without, MemorySegment scratch,
+            long tails) {
+        MemorySegment from = Lanes.requireNative(in);
+        MemorySegment memory = Lanes.requireNative(scratch);
+        VectorMask<Float> hidden = Lanes.IOTA.compare(VectorOperators.LT, without);
+        for (int r = 0; r < rows; r++) {
+            FloatVector.fromMemorySegment(F, from, at, ORDER)
+                    .blend(Float.NEGATIVE_INFINITY, hidden)
+                    .intoMemorySegment(memory, tails, ORDER);
+            at += row;
+            tails += BYTES;
+        }
+    }
+
+    /** The same back. */
+    static void putTails(MemorySegment scratch, long tails, MemorySegment out, long to, long row, int rows,
+            int without) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        MemorySegment target = Lanes.requireNative(out);
+        VectorMask<Float> hidden = Lanes.IOTA.compare(VectorOperators.LT, without);
+        for (int r = 0; r < rows; r++) {
+            FloatVector.fromMemorySegment(F, memory, tails, ORDER)
+                    .blend(FloatVector.fromMemorySegment(F, target, to, ORDER), hidden)
+                    .intoMemorySegment(target, to, ORDER);
+            to += row;
+            tails += BYTES;
+        }
+    }
+}
