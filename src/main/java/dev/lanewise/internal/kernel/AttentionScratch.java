@@ -49,7 +49,7 @@ public final class AttentionScratch {
      * whole unit takes 100 ms, and with four keys 30 ms, most of it transposition: so a narrow one has no more queries than fit one vector.
      */
     public void rehearse(Scratch<AttentionScratch> memory, long unit, int keys, boolean narrow) {
-        if (narrow && !KernelChoice.fewRows(problem.queries, problem.fromCache)) {
+        if (narrow && VectorKernel.of(problem) == VectorKernel.PANELS) {
             problem.queries = Math.min(problem.queries, Lanes.COUNT);
         }
         vectorKernel(problem).rehearse(problem, parts, memory, unit, keys);
