@@ -293,19 +293,28 @@ final class VectorAttention implements UnitKernel {
         for (int h = from; h < to; h++) {
             select(h);
             MemorySegment.copy(scratch, maxAt, scratch, factorsAt, panelBytes());
-            boolean plain = all && p.plainScores();
-            computeScores(bounds.keyRow + key, keys, plain ? maxAt : Tile.NO_MAXIMA);
-            if (!plain) {
+            int plain = plainKeys(keys, all);
+            computeScores(bounds.keyRow + key, keys, plain);
+            if (plain < keys) {
                 transform(key, keys);
+                long rest = scoresAt + plain * panelBytes();
                 if (!all) {
-                    ScoreTransforms.hide(scratch, scoresAt, keys, vectors, visible.words);
+                    ScoreTransforms.hide(scratch, rest, keys - plain, vectors, visible.words, plain);
                 }
-                OnlineSoftmax.raiseMax(scratch, scoresAt, keys, vectors, maxAt);
+                OnlineSoftmax.raiseMax(scratch, rest, keys - plain, vectors, maxAt);
             }
             OnlineSoftmax.weigh(scratch, scoresAt, keys, vectors, maxAt, sumAt, factorsAt);
             addValues(bounds.keyRow + key, keys, all);
         }
         started = true;
+    }
+
+    /** How many scores of a query, from the first on, are final as they leave the tile: no option changes them, and all queries see the keys. */
+    private int plainKeys(int keys, boolean all) {
+        if (!p.plainScores()) {
+            return 0;
+        }
+        return all ? keys : visible.commonPrefix(queries, keys);
     }
 
     private void clearContext(int from, int to) {
@@ -358,27 +367,32 @@ final class VectorAttention implements UnitKernel {
         }
     }
 
-    /** Raw scores of the rows of k from {@code row} on; raises maxima, unless they are {@link Tile#NO_MAXIMA}. */
-    private void computeScores(int row, int keys, long maxima) {
+    /** Raw scores of the rows of k from {@code row} on; the first {@code plain} of them raise the maxima. */
+    private void computeScores(int row, int keys, int plain) {
         if (p.fromCache) {
             CachedRows cache = p.cached(bounds.batch);
             int kvHead = head / p.group;
             block.load(cache, false, kvHead, row, keys, p.depth, scratch, keysAt);
-            Tile.multiply(block.segment, block.at[0], block.stride(), Float.BYTES, keys, p.depth, scratch, panelAt,
-                    panelBytes(), vectors, scratch, scoresAt, panelBytes(), maxima);
+            multiplyKeys(block.segment, block.at[0], block.stride(), Float.BYTES, keys, plain);
             scaleScores(cache, false, kvHead, row, keys);
             return;
         }
         long from = p.k.at(bounds.batch, head / p.group, row);
         if (p.k.direct) {
-            Tile.multiply(p.k.segment, from, p.k.rowStride, p.k.columnStride, keys, p.depth, scratch, panelAt,
-                    panelBytes(), vectors, scratch, scoresAt, panelBytes(), maxima);
+            multiplyKeys(p.k.segment, from, p.k.rowStride, p.k.columnStride, keys, plain);
         } else {
             long rowBytes = (long) p.depth * Float.BYTES;
             RowStaging.load(p.k, from, keys, p.depth, scratch, keysAt, rowBytes);
-            Tile.multiply(scratch, keysAt, rowBytes, Float.BYTES, keys, p.depth, scratch, panelAt, panelBytes(),
-                    vectors, scratch, scoresAt, panelBytes(), maxima);
+            multiplyKeys(scratch, keysAt, rowBytes, Float.BYTES, keys, plain);
         }
+    }
+
+    private void multiplyKeys(MemorySegment k, long from, long rowStride, long columnStride, int keys, int plain) {
+        Tile.multiply(k, from, rowStride, columnStride, plain, p.depth, scratch, panelAt, panelBytes(), vectors,
+                scratch,
+                scoresAt, panelBytes(), maxAt);
+        Tile.multiply(k, from + plain * rowStride, rowStride, columnStride, keys - plain, p.depth, scratch, panelAt,
+                panelBytes(), vectors, scratch, scoresAt + plain * panelBytes(), panelBytes());
     }
 
     /** Applies the scales of keys to scores, or those of values to weights. */
@@ -494,7 +508,7 @@ final class VectorAttention implements UnitKernel {
             p.cancellation.check();
             int keys = Math.min(KEYS, p.keys - row);
             int key = row - bounds.keyRow;
-            computeScores(row, keys, Tile.NO_MAXIMA);
+            computeScores(row, keys, 0);
             emitScores(ScoreStage.RAW, row, keys);
             if (p.softcap != 0) {
                 ScoreTransforms.softcap(scratch, scoresAt, keys * vectors, p.softcap);
@@ -504,7 +518,7 @@ final class VectorAttention implements UnitKernel {
             boolean all = see(key, keys);
             bias(key, keys);
             if (!all) {
-                ScoreTransforms.hide(scratch, scoresAt, keys, vectors, visible.words);
+                ScoreTransforms.hide(scratch, scoresAt, keys, vectors, visible.words, 0);
             }
             emitScores(ScoreStage.BIASED, row, keys);
             if (p.weights.present()) {

@@ -80,6 +80,16 @@ final class VisibleBits {
         return common == all;
     }
 
+    /** How many keys, from the first on, all queries see. */
+    int commonPrefix(int queries, int keys) {
+        long all = all(queries);
+        int prefix = 0;
+        while (prefix < keys && words[prefix] == all) {
+            prefix++;
+        }
+        return prefix;
+    }
+
     /** The queries that see any key of the tile. */
     long seen(int keys) {
         long seen = 0;
