@@ -25,7 +25,6 @@ record IntrinsicsLog(Set<String> compiled, Set<String> missed) {
     private static final String KERNELS = "dev.lanewise.internal.kernel.";
     /** The loops that have to be there for the log to say anything. */
     private static final List<String> HOT = List.of("Tile8x1::multiply", "Tile8x2::multiply", "Tile8x3::multiply",
-            "Tile4x3::multiply",
             "Tile4x4::multiply", "OnlineSoftmax::exponentiate", "OnlineSoftmax::raiseMax", "Context::accumulate",
             "Transpose::twoStages", "ScoreTransforms::replaceHidden", "ScoreTransforms::softcap",
             "ScoreTransforms::alibi", "VisibleBits::vectorBits", "Widening::bfloat16", "Widening::float16",
