@@ -1,12 +1,18 @@
 package dev.lanewise.internal.kernel;
 
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
+import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.F;
 import static dev.lanewise.internal.kernel.Lanes.FLOAT;
+import static dev.lanewise.internal.kernel.Lanes.I;
+import static dev.lanewise.internal.kernel.Lanes.LANE_BIT;
 import static dev.lanewise.internal.kernel.Lanes.ORDER;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
 
 /** The transposed context (features × queries) in scratch: its start, its end, and the careful way to add to it. */
 final class Context {
@@ -39,9 +45,13 @@ final class Context {
         MemorySegment memory = Lanes.requireNative(scratch);
         for (int v = 0; v < vectors; v++) {
             long lane = (long) v * BYTES;
+            VectorMask<Float> unseen = IntVector.broadcast(I, (int) (seen >>> v * COUNT))
+                    .and(LANE_BIT)
+                    .compare(VectorOperators.EQ, 0)
+                    .cast(F);
             FloatVector one = FloatVector.broadcast(F, 1);
             one.div(FloatVector.fromMemorySegment(F, memory, sums + lane, ORDER))
-                    .blend(0, ScoreTransforms.hidden(seen, v))
+                    .blend(0, unseen)
                     .intoMemorySegment(memory, to + lane, ORDER);
         }
     }
@@ -100,7 +110,11 @@ final class Context {
                     FloatVector value = FloatVector.broadcast(F,
                             from.get(FLOAT, first + j * keyStride + d * featureStride));
                     FloatVector weight = FloatVector.fromMemorySegment(F, memory, weights + j * row + lane, ORDER);
-                    sum = value.fma(weight, sum).blend(sum, ScoreTransforms.hidden(words[j], v));
+                    VectorMask<Float> hidden = IntVector.broadcast(I, (int) (words[j] >>> v * COUNT))
+                            .and(LANE_BIT)
+                            .compare(VectorOperators.EQ, 0)
+                            .cast(F);
+                    sum = value.fma(weight, sum).blend(sum, hidden);
                 }
                 sum.intoMemorySegment(memory, at, ORDER);
             }

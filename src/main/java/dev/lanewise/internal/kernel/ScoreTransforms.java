@@ -126,26 +126,23 @@ final class ScoreTransforms {
         replaceHidden(scratch, weights, keys, vectors, words, 0, 0);
     }
 
+    /** The mask is made here and wherever else one is needed: a helper for it, once compiled by itself, was not inlined any more, and boxed each. */
     private static void replaceHidden(MemorySegment scratch, long scores, int keys, int vectors, long[] words,
             int firstWord, float value) {
         MemorySegment memory = Lanes.requireNative(scratch);
         for (int j = 0; j < keys; j++) {
             long word = words[firstWord + j];
             for (int v = 0; v < vectors; v++) {
+                VectorMask<Float> hidden = IntVector.broadcast(I, (int) (word >>> v * COUNT))
+                        .and(LANE_BIT)
+                        .compare(VectorOperators.EQ, 0)
+                        .cast(F);
                 FloatVector.fromMemorySegment(F, memory, scores, ORDER)
-                        .blend(value, hidden(word, v))
+                        .blend(value, hidden)
                         .intoMemorySegment(memory, scores, ORDER);
                 scores += BYTES;
             }
         }
-    }
-
-    /** The lanes of a query vector that a word hides. */
-    static VectorMask<Float> hidden(long word, int vector) {
-        return IntVector.broadcast(I, (int) (word >>> vector * COUNT))
-                .and(LANE_BIT)
-                .compare(VectorOperators.EQ, 0)
-                .cast(F);
     }
 
     /** Whether any of so many vectors of biases has a −∞. */
