@@ -13,6 +13,9 @@ import jdk.incubator.vector.VectorOperators;
 /**
  * The online softmax of {@link OnlineSoftmax} along rows of scores (queries × keys): keys lie in lanes. Each row has a running maximum, and as
  * many running sums as there are lanes, which are added up once, at the end.
+ *
+ * <p>A vector that a loop carries is an argument, never what a method is called on: without a profile of the call C2 does not know its class
+ * once vectors of other widths are loaded, and boxes it.
  */
 final class RowSoftmax {
     private RowSoftmax() {
@@ -22,21 +25,24 @@ final class RowSoftmax {
     static void raiseMax(MemorySegment row, long scores, int vectors, MemorySegment scratch, long max) {
         MemorySegment from = Lanes.requireNative(row);
         MemorySegment memory = Lanes.requireNative(scratch);
-        FloatVector m0 = FloatVector.broadcast(F, memory.get(FLOAT, max));
+        FloatVector before = FloatVector.broadcast(F, memory.get(FLOAT, max));
+        FloatVector m0 = before;
         FloatVector m1 = m0;
         FloatVector m2 = m0;
         FloatVector m3 = m0;
         for (int v = 0; v < vectors; v++) {
             FloatVector s = FloatVector.fromMemorySegment(F, from, scores + (long) v * BYTES, ORDER);
-            FloatVector m = m3.blend(s, s.compare(VectorOperators.GT, m3));
+            FloatVector m = s.blend(m3, s.compare(VectorOperators.GT, m3).not());
             m3 = m2;
             m2 = m1;
             m1 = m0;
             m0 = m;
         }
-        m0 = m0.blend(m1, m1.compare(VectorOperators.GT, m0));
-        m2 = m2.blend(m3, m3.compare(VectorOperators.GT, m2));
-        memory.set(FLOAT, max, m0.blend(m2, m2.compare(VectorOperators.GT, m0)).reduceLanes(VectorOperators.MAX));
+        FloatVector top = before.blend(m0, before.compare(VectorOperators.LT, m0));
+        top = top.blend(m1, top.compare(VectorOperators.LT, m1));
+        top = top.blend(m2, top.compare(VectorOperators.LT, m2));
+        top = top.blend(m3, top.compare(VectorOperators.LT, m3));
+        memory.set(FLOAT, max, top.reduceLanes(VectorOperators.MAX));
     }
 
     /** factor = e^(before − max), row by row. Scalar: there are one or two vectors of them a call. */
@@ -77,7 +83,7 @@ final class RowSoftmax {
                     .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
                     .reinterpretAsFloats()).blend(0, x.compare(VectorOperators.LT, Exp.LOWEST));
             weight.intoMemorySegment(to, weights + lane, ORDER);
-            sum = sum.add(weight);
+            sum = weight.add(sum);
         }
         sum.intoMemorySegment(memory, sums, ORDER);
     }
