@@ -130,7 +130,7 @@ final class Float16Rows {
         IntVector sums = IntVector.zero(I);
         long c = 0;
         for (; c + 2 * COUNT <= elements; c += 2 * COUNT) {
-            sums = sums.or(load(from, at + c * 2).and(EXPONENTS).add(LOWEST_BITS));
+            sums = load(from, at + c * 2).and(EXPONENTS).add(LOWEST_BITS).or(sums);
         }
         int carries = sums.reduceLanes(OR) & CARRIES;
         for (; c < elements; c++) {

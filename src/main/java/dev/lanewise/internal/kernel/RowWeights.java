@@ -99,7 +99,7 @@ final class RowWeights {
                         .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
                         .reinterpretAsFloats()).blend(0, x.compare(VectorOperators.LT, Exp.LOWEST));
                 weight.intoMemorySegment(target, to + lane, ORDER);
-                sum = sum.add(weight);
+                sum = weight.add(sum);
             }
             sum.intoMemorySegment(memory, sums, ORDER);
             at += row;
