@@ -22,10 +22,10 @@ import org.junit.jupiter.params.provider.MethodSource;
 @Tag("width")
 class AllocationTest {
     private static final int HEADS = 1;
-    /** One whole panel of 64 queries and a rest that is a multiple of no vector. */
+    /** A whole panel of at most 48 queries and a rest that is a multiple of no vector. */
     private static final int QUERIES = 67;
-    /** One block of keys and a rest. */
-    private static final int KEYS = 131;
+    /** One block of 512 keys and a rest. */
+    private static final int KEYS = 643;
     private static final int DEPTH = 20;
     private static final int FEATURES = 48;
 

@@ -50,6 +50,15 @@ class EdgeCasesTest {
         }
     }
 
+    /** Scores up to some 180, where e to the score is no float32: a maximum that is not raised shows. */
+    @Test
+    void manyBlocksOfScoresBeyondTheRangeOfTheExponential() {
+        try (Arena arena = Arena.ofConfined()) {
+            // Scores are off by at most (D + 2)·u·‖q‖‖k‖/√D = 18·6e-8·43²/4 = 5e-4, weights by twice that, values are within ±28.
+            assertLikeReference(arena, draw(arena, 50, 1100, 16, 16, 6), 2 * 5e-4 * 2 * 28);
+        }
+    }
+
     @Test
     void oneKeyGivesItsValue() {
         try (Arena arena = Arena.ofConfined()) {
