@@ -1,7 +1,6 @@
 package dev.lanewise;
 
 import dev.lanewise.internal.kernel.MatMulProblem;
-import dev.lanewise.internal.kernel.ScalarMatMul;
 import dev.lanewise.internal.kernel.VectorMatMul;
 import dev.lanewise.internal.memory.Scratch;
 import dev.lanewise.internal.observe.Events;
@@ -158,7 +157,7 @@ public final class MatMul {
             if (info.kernel() == Kernel.VECTOR) {
                 VectorMatMul.run(problem, scratch);
             } else {
-                ScalarMatMul.run(problem);
+                problem.scalarMultiply.run();
             }
             failed = false;
         } finally {

@@ -1,7 +1,6 @@
 package dev.lanewise;
 
 import dev.lanewise.internal.kernel.MatMulProblem;
-import dev.lanewise.internal.kernel.ScalarSoftmax;
 import dev.lanewise.internal.kernel.VectorSoftmax;
 import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Overlap;
@@ -59,9 +58,7 @@ public final class Softmax {
             if (info.kernel() == Kernel.VECTOR && columns > 0) {
                 VectorSoftmax.run(from, to, rows, columns, scratch);
             } else {
-                for (int row = 0; row < rows; row++) {
-                    ScalarSoftmax.run(from, to, from.at(0, 0, row), to.at(0, 0, row), columns);
-                }
+                scratch.state.scalarSoftmax.run(from, to, rows, columns);
             }
             failed = false;
         } finally {

@@ -12,9 +12,9 @@ import java.lang.foreign.MemorySegment;
 final class HeapRows {
     /** Rows on their way. The segments are views of the arrays: a copy to an array by its own name makes a first call spin classes. */
     private float[] line = new float[0];
-    private MemorySegment lineSegment;
+    private MemorySegment lineSegment = MemorySegment.ofArray(line);
     private short[] narrow = new short[0];
-    private MemorySegment narrowSegment;
+    private MemorySegment narrowSegment = MemorySegment.ofArray(narrow);
 
     /** A matrix of at least so many rows and columns: the one given if it is large enough. */
     static float[][] matrix(float[][] old, int rows, int columns) {

@@ -41,6 +41,10 @@ public final class MatMulProblem {
 
     /** What may end the call early. */
     public final Cancellation cancellation = new Cancellation();
+    /** The fallback of the multiply, with its state. */
+    public final ScalarMatMul scalarMultiply = new ScalarMatMul(this);
+    /** That of the softmax from a to out. */
+    public final ScalarSoftmax scalarSoftmax = new ScalarSoftmax();
 
     /** Bytes of the operands, each element once. */
     public long operandBytes() {

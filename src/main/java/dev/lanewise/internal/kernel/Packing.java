@@ -6,6 +6,7 @@ import static dev.lanewise.internal.kernel.Lanes.F;
 import static dev.lanewise.internal.kernel.Lanes.ORDER;
 import static dev.lanewise.internal.kernel.Lanes.PANEL_VECTORS;
 
+import dev.lanewise.ElementType;
 import dev.lanewise.internal.memory.Operand;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -40,6 +41,20 @@ final class Packing {
     /** Bytes of all panels. */
     static long bytes(int k, int n) {
         return (long) k * ((n + COUNT - 1) / COUNT) * BYTES;
+    }
+
+    /** Columns of a whole panel. */
+    static int panelColumns() {
+        return PANEL_VECTORS * COUNT;
+    }
+
+    /** Makes an operand of what a panel holds of the columns from its place on. */
+    static void view(MemorySegment packed, int k, int n, int column, Operand panel) {
+        panel.segment = packed;
+        panel.type = ElementType.FLOAT32;
+        panel.columnStride = Float.BYTES;
+        panel.rowStride = (long) vectors(n, column) * BYTES;
+        panel.base = offset(k, column) + (column - start(n, column)) * 4L;
     }
 
     /** Bytes of scratch that {@link #pack} needs. */

@@ -140,7 +140,7 @@ public final class ScalarAttention {
     /** The raw scores of a query against the block. */
     private void raw(int i, int keys) {
         Arrays.fill(scores, 0, keys, 0);
-        ScalarLoops.combine(scores, q[i], kTransposed, p.depth, keys);
+        ScalarLoops.combine(scores, q[i], kTransposed, 0, p.depth, keys);
     }
 
     /** Leaves the final scores of the keys that query i sees in {@link #weights}; returns how many there are. */
@@ -179,7 +179,7 @@ public final class ScalarAttention {
             weights[t] = 0;
             seen[t] = v[KEY_BLOCK];
         }
-        ScalarLoops.combine(context[i], weights, seen, count, p.valueDepth);
+        ScalarLoops.combine(context[i], weights, seen, 0, count, p.valueDepth);
     }
 
     private void finish(int i, int row) {

@@ -17,9 +17,9 @@ final class ScalarLoops {
         return (count + TERMS - 1) / TERMS * TERMS;
     }
 
-    /** y[i] += Σ factors[t] · rows[t][i], t from 0 to before {@code terms}, rounded up to a whole group. */
-    static void combine(float[] y, float[] factors, float[][] rows, int terms, int n) {
-        for (int t = 0; t < terms; t += TERMS) {
+    /** y[i] += Σ factors[t] · rows[t][i], t from {@code first}, where a group begins, to before {@code end}, rounded up to a whole group. */
+    static void combine(float[] y, float[] factors, float[][] rows, int first, int end, int n) {
+        for (int t = first; t < end; t += TERMS) {
             add(y, factors, rows, t, n);
         }
     }

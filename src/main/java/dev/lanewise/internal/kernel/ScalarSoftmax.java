@@ -1,27 +1,24 @@
 package dev.lanewise.internal.kernel;
 
-import dev.lanewise.internal.memory.Elements;
 import dev.lanewise.internal.memory.Operand;
 
-/** The softmax of one row without vectors: the fallback. */
+/** The softmax of rows without vectors: the fallback, and what runs until the vector kernel is compiled. */
 public final class ScalarSoftmax {
-    private ScalarSoftmax() {
+    private final HeapRows rows = new HeapRows();
+    private float[][] row = new float[0][];
+
+    ScalarSoftmax() {
     }
 
-    /** One row from one operand to the other; they may be the same. */
-    public static void run(Operand in, Operand out, long from, long to, int columns) {
-        float max = Float.NEGATIVE_INFINITY;
-        for (int c = 0; c < columns; c++) {
-            float x = Elements.get(in.segment, in.type, from + c * in.columnStride);
-            max = x > max ? x : max;
-        }
-        double sum = 0;
-        for (int c = 0; c < columns; c++) {
-            sum += Math.exp(Elements.get(in.segment, in.type, from + c * in.columnStride) - max);
-        }
-        for (int c = 0; c < columns; c++) {
-            float x = Elements.get(in.segment, in.type, from + c * in.columnStride);
-            Elements.set(out.segment, out.type, to + c * out.columnStride, (float) (Math.exp(x - max) / sum));
+    /** All rows from one operand to the other; they may be the same. */
+    public void run(Operand in, Operand out, int count, int columns) {
+        row = HeapRows.matrix(row, 1, columns);
+        float[] x = row[0];
+        for (int r = 0; r < count; r++) {
+            rows.load(in, in.at(0, 0, r), 1, columns, row);
+            float max = ScalarLoops.max(x, Float.NEGATIVE_INFINITY, columns);
+            ScalarLoops.divide(x, ScalarLoops.exponentiate(x, max, columns), columns);
+            rows.store(x, columns, out, out.at(0, 0, r));
         }
     }
 }
