@@ -37,7 +37,7 @@ public final class Attention {
     final float[] sinks;
     private final Kernel kernel;
     /** What runs while the vector kernel is cold; null if it runs from the first call. */
-    private final ColdCalls cold;
+    final ColdCalls cold;
 
     private Attention(Builder builder) {
         scale = builder.scale;

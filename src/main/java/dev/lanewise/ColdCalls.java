@@ -2,8 +2,10 @@ package dev.lanewise;
 
 import dev.lanewise.internal.kernel.AttentionProblem;
 import dev.lanewise.internal.kernel.AttentionScratch;
+import dev.lanewise.internal.kernel.MatMulProblem;
 import dev.lanewise.internal.memory.Scratch;
 import dev.lanewise.internal.plan.CompiledPaths;
+import dev.lanewise.internal.plan.MatrixPaths;
 import dev.lanewise.internal.plan.VectorPaths;
 
 import java.util.concurrent.Executor;
@@ -12,9 +14,9 @@ import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * What an operator does while the vector kernel is not compiled for a call: it runs the scalar kernel, and gets the vector kernel
- * compiled by a {@link Rehearsal}, on the executor it was given or else a little after each cold call, on the calling thread. There is one
- * rehearsal in the JVM at a time.
+ * What is done while the vector kernel is not compiled for a call: it runs on the scalar kernel, and gets the vector kernel
+ * compiled by a {@link Rehearsal}, on the executor that the operator was given or else a little after each cold call, on the calling thread. There is
+ * one rehearsal in the JVM at a time.
  */
 final class ColdCalls {
     /** Whether operators switch kernels in this JVM. */
@@ -33,7 +35,9 @@ final class ColdCalls {
     private static volatile Task accepted;
 
     /** Of the operator in a rehearsal: takes the way that a warm call takes. */
-    static final ColdCalls WARM = new ColdCalls();
+    static final ColdCalls WARM = new ColdCalls(true);
+    /** Of what is no operator, and so is not made beforehand. */
+    static final ColdCalls UNPREPARED = ALLOWED ? new ColdCalls(false) : null;
 
     private final boolean warm;
     /** Lends a thread to rehearse on; or null. */
@@ -41,9 +45,9 @@ final class ColdCalls {
     /** Whether the executor has not begun with a task in time; no further one is given to it. */
     private volatile boolean executorIsLate;
 
-    private ColdCalls() {
+    private ColdCalls(boolean warm) {
         background = null;
-        warm = true;
+        this.warm = warm;
     }
 
     ColdCalls(Executor background) {
@@ -55,35 +59,102 @@ final class ColdCalls {
         }
     }
 
-    /** Runs a bound call, unless it is warm: whether it did. */
+    /** Runs a bound attention, unless it is warm: whether it did. */
     boolean run(Attention attention, AttentionInputs in, AttentionOutputs out, Scratch<AttentionScratch> scratch) {
         AttentionProblem problem = scratch.state.problem;
         long paths = VectorPaths.of(problem);
-        if (CompiledPaths.include(paths) || warm) {
+        if (warm || CompiledPaths.ATTENTION.include(paths)) {
             return false;
         }
         long start = System.nanoTime();
         scratch.state.scalar.run();
         long nanos = System.nanoTime() - start;
-        boolean early = SCALAR_NANOS.getAndAdd(nanos) < SCALAR_FIRST_NANOS;
-        if (!early && !CompiledPaths.givenUp(paths) && VectorPaths.operations(problem) > 0 && take()) {
-            boolean lent = false;
-            try {
-                boolean begins = current == null;
-                if (begins) {
-                    current = copy(attention, in, out, VectorPaths.heads(problem), paths);
-                }
-                lent = background != null && !executorIsLate && lend(nanos / SHARE);
-                if (!lent && !begins) {
-                    rehearse(nanos / SHARE, false);
-                }
-            } finally {
-                if (!lent) {
-                    REHEARSING.set(false);
-                }
-            }
+        if (due(nanos, CompiledPaths.ATTENTION, paths) && VectorPaths.operations(problem) > 0 && take()) {
+            goOn(nanos, CompiledPaths.ATTENTION, paths, new AttentionCall(attention, in, out, problem));
         }
         return true;
+    }
+
+    /** Runs a bound multiply, unless it is warm: whether it did. */
+    boolean multiply(MatMulProblem problem) {
+        long paths = MatrixPaths.multiply(problem);
+        if (warm || CompiledPaths.MATRICES.include(paths)) {
+            return false;
+        }
+        long start = System.nanoTime();
+        problem.scalarMultiply.run();
+        long nanos = System.nanoTime() - start;
+        boolean any = problem.m > 0 && problem.n > 0 && problem.k > 0;
+        if (due(nanos, CompiledPaths.MATRICES, paths) && any && take()) {
+            goOn(nanos, CompiledPaths.MATRICES, paths, new MultiplyCall(problem));
+        }
+        return true;
+    }
+
+    /** Runs the softmax from a to out of a problem, which has m rows of n, unless it is warm: whether it did. */
+    boolean softmax(MatMulProblem problem) {
+        long paths = MatrixPaths.softmax(problem.a, problem.out, problem.n);
+        if (warm || CompiledPaths.MATRICES.include(paths)) {
+            return false;
+        }
+        long start = System.nanoTime();
+        problem.scalarSoftmax.run(problem.a, problem.out, problem.m, problem.n);
+        long nanos = System.nanoTime() - start;
+        if (due(nanos, CompiledPaths.MATRICES, paths) && problem.m > 0 && problem.n > 0 && take()) {
+            goOn(nanos, CompiledPaths.MATRICES, paths, new SoftmaxCall(problem));
+        }
+        return true;
+    }
+
+    /** A call that can be copied; a class and no lambda, for a first lambda takes longer than the call. */
+    private interface Call {
+        CallCopy copy();
+    }
+
+    private record AttentionCall(Attention attention, AttentionInputs in, AttentionOutputs out,
+            AttentionProblem problem) implements Call {
+        @Override
+        public CallCopy copy() {
+            return AttentionCopy.of(attention, in, out, problem);
+        }
+    }
+
+    private record MultiplyCall(MatMulProblem problem) implements Call {
+        @Override
+        public CallCopy copy() {
+            return MultiplyCopy.of(problem);
+        }
+    }
+
+    private record SoftmaxCall(MatMulProblem problem) implements Call {
+        @Override
+        public CallCopy copy() {
+            return SoftmaxCopy.of(problem.a, problem.out, problem.m, problem.n);
+        }
+    }
+
+    /** Whether a call that took so long on the scalar kernel may lead to a rehearsal. */
+    private static boolean due(long nanos, CompiledPaths compiled, long paths) {
+        return SCALAR_NANOS.getAndAdd(nanos) >= SCALAR_FIRST_NANOS && !compiled.givenUp(paths);
+    }
+
+    /** Begins the rehearsal of a call, or goes on with the one that there is; this thread has taken it. */
+    private void goOn(long nanos, CompiledPaths compiled, long paths, Call call) {
+        boolean lent = false;
+        try {
+            boolean begins = current == null;
+            if (begins) {
+                current = copy(call, compiled, paths);
+            }
+            lent = background != null && !executorIsLate && lend(nanos / SHARE);
+            if (!lent && !begins) {
+                rehearse(nanos / SHARE, false);
+            }
+        } finally {
+            if (!lent) {
+                REHEARSING.set(false);
+            }
+        }
     }
 
     /** Whether this thread may rehearse now: nobody else does, or an executor has not begun with what it accepted. */
@@ -139,14 +210,11 @@ final class ColdCalls {
     }
 
     /** The call's own result is there: whatever goes wrong from here on is no failure of the call. */
-    private static Rehearsal copy(Attention attention, AttentionInputs in, AttentionOutputs out, int heads,
-            long paths) {
+    private static Rehearsal copy(Call call, CompiledPaths compiled, long paths) {
         try {
-            return new Rehearsal(attention.forHeads(heads), RehearsalOperands.copy(in, heads),
-                    RehearsalOperands.copy(out, heads),
-                    paths);
+            return new Rehearsal(call.copy());
         } catch (RuntimeException | OutOfMemoryError | StackOverflowError failure) {
-            giveUp(paths, failure.toString());
+            giveUp(compiled, paths, failure.toString());
             return null;
         }
     }
@@ -162,22 +230,23 @@ final class ColdCalls {
         long start = System.nanoTime();
         try {
             do {
-                settled = rehearsal.advance() || CompiledPaths.include(rehearsal.paths);
+                settled = rehearsal.advance() || rehearsal.isCompiled();
                 LockSupport.parkNanos(pauses ? rehearsal.pause() : 0);
             } while (!settled && System.nanoTime() - start < nanos && !Thread.currentThread().isInterrupted());
         } catch (RuntimeException | OutOfMemoryError | StackOverflowError failure) {
-            giveUp(rehearsal.paths, failure.toString());
+            giveUp(rehearsal.call.compiled(), rehearsal.call.paths(), failure.toString());
             return;
         }
         if (!settled && rehearsal.spent() >= PATIENCE_NANOS) {
-            giveUp(rehearsal.paths, rehearsal.obstacle("after " + PATIENCE_NANOS / 1_000_000_000 + " s of rehearsals"));
+            giveUp(rehearsal.call.compiled(), rehearsal.call.paths(),
+                    rehearsal.obstacle("after " + PATIENCE_NANOS / 1_000_000_000 + " s of rehearsals"));
         } else if (!settled) {
             current = rehearsal;
         }
     }
 
-    private static void giveUp(long paths, String reason) {
-        CompiledPaths.giveUp(paths);
+    private static void giveUp(CompiledPaths compiled, long paths, String reason) {
+        compiled.giveUp(paths);
         System.getLogger("dev.lanewise")
                 .log(System.Logger.Level.WARNING,
                         "Lanewise keeps a kind of call on the scalar kernel; the vector kernel: {0}", reason);

@@ -43,8 +43,8 @@ final class FirstOperator {
         static {
             Attention attention = Attention.builder().kernel(Kernel.VECTOR).build();
             AttentionInputs inputs = AttentionInputs.of(square(), square(), square());
-            new Rehearsal(attention, RehearsalOperands.copy(inputs, 1),
-                    RehearsalOperands.copy(AttentionOutputs.of(square()), 1), 0).advance();
+            new Rehearsal(AttentionCopy.of(attention, RehearsalOperands.copy(inputs, 1),
+                    RehearsalOperands.copy(AttentionOutputs.of(square()), 1), 0)).advance();
         }
 
         static void done() {

@@ -9,6 +9,9 @@ import java.lang.foreign.MemorySegment;
 /**
  * Matrix multiply: out = a·b + bias, with sums in float32. Operands may have any strides, so a transposed operand is
  * {@link Tensor#transpose a.transpose(0, 1)}. Safe to call from any number of threads.
+ *
+ * <p>Until the vector kernel is compiled for a kind of call the scalar one runs, within the same error bounds; the system property
+ * {@code dev.lanewise.bitStable} excludes the switch.
  */
 public final class MatMul {
     private MatMul() {
@@ -63,8 +66,22 @@ public final class MatMul {
         run(a, b.matrix, b.packed, b.rows, b.columns, bias, out);
     }
 
-    private static void run(Tensor a, Tensor b, MemorySegment packed, int k, int n, Tensor bias,
-            Tensor out) {
+    private static void run(Tensor a, Tensor b, MemorySegment packed, int k, int n, Tensor bias, Tensor out) {
+        check(a, k, n, bias, out);
+        Scratch<MatMulProblem> scratch = MatMulProblem.POOL.acquire();
+        try {
+            scratch.state.begin();
+            bind(scratch.state, a, b, packed, bias, out);
+            scratch.state.m = (int) a.size(0);
+            scratch.state.n = n;
+            scratch.state.k = k;
+            compute(scratch, ColdCalls.UNPREPARED);
+        } finally {
+            end(scratch);
+        }
+    }
+
+    private static void check(Tensor a, int k, int n, Tensor bias, Tensor out) {
         checkMatrix("a", a);
         TensorChecks.rank("out", out, 2);
         TensorChecks.floating("out", out);
@@ -82,59 +99,52 @@ public final class MatMul {
             TensorChecks.readable("bias", bias);
             TensorChecks.apart("out", out, "bias", bias);
         }
-        Scratch<MatMulProblem> scratch = MatMulProblem.POOL.acquire();
-        MatMulProblem problem = scratch.state;
-        try {
-            problem.begin();
-            problem.a.set(a, false);
-            if (packed == null) {
-                problem.b.set(b, false);
-            }
-            bind(problem, packed, k, n, bias);
-            problem.out.set(out, false);
-            problem.m = (int) a.size(0);
-            compute(scratch);
-        } finally {
-            end(scratch);
-        }
     }
 
-    private static void bind(MatMulProblem problem, MemorySegment packed, int k, int n, Tensor bias) {
+    /** Binds operands that have been checked; b or packed is null, and bias may be. */
+    static void bind(MatMulProblem problem, Tensor a, Tensor b, MemorySegment packed, Tensor bias, Tensor out) {
+        problem.a.set(a, true);
+        problem.out.set(out, true);
+        if (b != null) {
+            problem.b.set(b, false);
+        }
         problem.packed = packed;
         if (bias != null) {
             problem.bias.setVector(bias);
         }
-        problem.k = k;
-        problem.n = n;
     }
 
     /**
-     * x·b + bias for the rows of a layer, (B, L, K) or (L, K), without views: all rows at once where they follow each other evenly, else
-     * batch row by batch row. The operands have been checked.
+     * Binds x·b + bias for the rows of a layer, (B, L, K) or (L, K), without views: all rows at once where they follow each other evenly, else one
+     * batch row. The operands have been checked. Returns how often the problem is to be run, each time a batch row further.
      */
-    static void project(Tensor x, PackedMatrix b, Tensor bias, Tensor y, Execution execution, long end) {
+    static long bindRows(MatMulProblem problem, Tensor x, PackedMatrix b, Tensor bias, Tensor y) {
         int rank = x.rank();
         long batch = rank == 3 ? x.size(0) : 1;
         long rows = x.size(rank - 2);
         boolean whole = even(x) && even(y) && batch * rows <= Integer.MAX_VALUE;
+        bind(problem, x, b.matrix, b.packed, bias, y);
+        problem.m = (int) (whole ? batch * rows : rows);
+        problem.n = b.columns;
+        problem.k = b.rows;
+        if (whole && rows == 1) {
+            problem.a.rowStride = problem.a.batchStride;
+            problem.out.rowStride = problem.out.batchStride;
+        }
+        return whole ? Math.min(batch, 1) : batch;
+    }
+
+    /** Runs x·b + bias for the rows of a layer. */
+    static void project(Tensor x, PackedMatrix b, Tensor bias, Tensor y, Execution execution, long end,
+            ColdCalls cold) {
         Scratch<MatMulProblem> scratch = MatMulProblem.POOL.acquire();
         MatMulProblem problem = scratch.state;
         try {
             problem.begin();
             problem.cancellation.begin(execution.interruptible, execution.limited(), end);
-            problem.a.set(x, true);
-            problem.out.set(y, true);
-            if (b.matrix != null) {
-                problem.b.set(b.matrix, false);
-            }
-            bind(problem, b.packed, b.rows, b.columns, bias);
-            problem.m = (int) (whole ? batch * rows : rows);
-            if (whole && rows == 1) {
-                problem.a.rowStride = problem.a.batchStride;
-                problem.out.rowStride = problem.out.batchStride;
-            }
-            for (long done = 0; done < (whole ? Math.min(batch, 1) : batch); done++) {
-                compute(scratch);
+            long runs = bindRows(problem, x, b, bias, y);
+            for (long run = 0; run < runs; run++) {
+                compute(scratch, cold);
                 problem.a.base += problem.a.batchStride;
                 problem.out.base += problem.out.batchStride;
             }
@@ -147,23 +157,29 @@ public final class MatMul {
         return t.rank() == 2 || t.size(0) == 1 || t.stride(0) == t.size(1) * t.stride(1);
     }
 
-    private static void compute(Scratch<MatMulProblem> scratch) {
+    /** Runs the kernel, or what stands in for it while it is cold, and tells who wants to know. */
+    private static void compute(Scratch<MatMulProblem> scratch, ColdCalls cold) {
         MatMulProblem problem = scratch.state;
         RuntimeInfo info = RuntimeInfo.current();
-        scratch.tally.count(problem.m, problem.operandBytes(), false);
+        boolean vector = info.kernel() == Kernel.VECTOR;
+        boolean warm = vector;
         Object event = Events.beginCall();
         boolean failed = true;
         try {
-            if (info.kernel() == Kernel.VECTOR) {
+            if (!vector) {
+                problem.scalarMultiply.run();
+            } else if (cold == null || !cold.multiply(problem)) {
                 VectorMatMul.run(problem, scratch);
             } else {
-                problem.scalarMultiply.run();
+                warm = false;
             }
             failed = false;
         } finally {
+            scratch.tally.count(problem.m, problem.operandBytes(), vector && !warm);
             if (Events.endCall(event)) {
                 Events.writeCall(event, "multiply", "M " + problem.m + ", K " + problem.k + ", N " + problem.n,
-                        info.kernel().name(), info.vectorBits(), 1, problem.operandBytes(), failed);
+                        warm ? info.kernel().name() : Kernel.SCALAR.name(), warm ? info.vectorBits() : 0, 1,
+                        problem.operandBytes(), failed);
             }
         }
     }

@@ -2,6 +2,8 @@ package dev.lanewise;
 
 import dev.lanewise.internal.memory.Scratch;
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.function.UnaryOperator;
 
@@ -11,7 +13,8 @@ import java.util.function.UnaryOperator;
  * layer is made.
  *
  * <p>Immutable; may be used by any number of threads as far as the arena of its weights allows. Arithmetic is float32. A call draws its
- * scratch, four projections in all, from a bounded pool.
+ * scratch, four projections in all, from a bounded pool. Projections switch kernels where the attention may ({@link Attention.Builder#bitStable()}); a
+ * {@link WarmUp} gets both compiled.
  */
 public final class MultiHeadAttention {
     private final Attention attention;
@@ -132,24 +135,56 @@ public final class MultiHeadAttention {
         Scratch<MultiHeadRoom> scratch = MultiHeadRoom.POOL.acquireShared();
         try {
             MultiHeadRoom room = scratch.state;
-            int rank = x.rank();
-            room.fit(scratch, rank == 3 ? x.size(0) : 1, x.size(rank - 2), source.size(rank - 2), heads, kvHeads,
-                    query.columns() / heads, value.columns() / kvHeads);
+            fit(scratch, x, source);
             AttentionInputs operands = inputs.apply(room.inputs());
             AttentionOutputs results = outputs.apply(room.outputs());
             checkApart(operands, results, x, source, out);
-            query.apply(x, room.q.rows, execution, end);
-            key.apply(source, room.k.rows, execution, end);
-            value.apply(source, room.v.rows, execution, end);
+            query.apply(x, room.q.rows, execution, end, attention.cold);
+            key.apply(source, room.k.rows, execution, end, attention.cold);
+            value.apply(source, room.v.rows, execution, end, attention.cold);
             if (rotary != null) {
                 rotary.apply(room.q.heads, 0, room.q.heads);
                 rotary.apply(room.k.heads, 0, room.k.heads);
             }
             attention.run(operands, results, execution, end);
-            output.apply(room.context.rows, out, execution, end);
+            output.apply(room.context.rows, out, execution, end, attention.cold);
         } finally {
             MultiHeadRoom.POOL.release(scratch);
         }
+    }
+
+    Kernel kernel() {
+        return attention.kernel();
+    }
+
+    /** What a warm-up of this kind of call has to run: its projections, one of each kind, and its attention, if any sees a key. */
+    List<CallCopy> copies(Tensor x, Tensor source, UnaryOperator<AttentionInputs> inputs,
+            UnaryOperator<AttentionOutputs> outputs, Tensor out) {
+        check(x, source, out);
+        Scratch<MultiHeadRoom> scratch = MultiHeadRoom.POOL.acquireShared();
+        try {
+            MultiHeadRoom room = scratch.state;
+            fit(scratch, x, source);
+            AttentionInputs operands = inputs.apply(room.inputs());
+            AttentionOutputs results = outputs.apply(room.outputs());
+            checkApart(operands, results, x, source, out);
+            List<CallCopy> copies = new ArrayList<>(WarmUp.copies(attention, operands, results));
+            if (attention.kernel() == Kernel.VECTOR) {
+                query.copy(x, room.q.rows, copies);
+                key.copy(source, room.k.rows, copies);
+                value.copy(source, room.v.rows, copies);
+                output.copy(room.context.rows, out, copies);
+            }
+            return copies;
+        } finally {
+            MultiHeadRoom.POOL.release(scratch);
+        }
+    }
+
+    private void fit(Scratch<MultiHeadRoom> scratch, Tensor x, Tensor source) {
+        int rank = x.rank();
+        scratch.state.fit(scratch, rank == 3 ? x.size(0) : 1, x.size(rank - 2), source.size(rank - 2), heads, kvHeads,
+                query.columns() / heads, value.columns() / kvHeads);
     }
 
     private void check(Tensor x, Tensor source, Tensor out) {
@@ -222,8 +257,18 @@ public final class MultiHeadAttention {
             return matrix.columns();
         }
 
-        void apply(Tensor x, Tensor y, Execution execution, long end) {
-            MatMul.project(x, matrix, bias, y, execution, end);
+        void apply(Tensor x, Tensor y, Execution execution, long end, ColdCalls cold) {
+            MatMul.project(x, matrix, bias, y, execution, end, cold);
+        }
+
+        /** Adds a copy of this projection, unless there is one of its kind, or nothing to compute. */
+        void copy(Tensor x, Tensor y, List<CallCopy> copies) {
+            MultiplyCopy copy = MultiplyCopy.of(x, matrix, bias, y);
+            boolean there = copies.stream()
+                    .anyMatch(other -> other.compiled() == copy.compiled() && other.paths() == copy.paths());
+            if (copy.operations() > 0 && !there) {
+                copies.add(copy);
+            }
         }
     }
 

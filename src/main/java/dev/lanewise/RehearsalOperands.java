@@ -112,6 +112,20 @@ final class RehearsalOperands {
         return duplicate(some);
     }
 
+    /** A matrix of zeros in the order, of the type and in the kind of memory of an operand. */
+    static Tensor zeros(Operand like, int rows, int columns) {
+        long bytes = like.type.bytes();
+        boolean byRows = like.columnStride == bytes;
+        boolean byColumns = like.rowStride == bytes;
+        int gap = byRows || byColumns ? 1 : 2;
+        long size = Math.max(1, (long) rows * columns * gap * bytes);
+        MemorySegment memory = Operand.isNative(like.segment)
+                ? Arena.ofAuto().allocate(size, 64)
+                : MemorySegment.ofArray(new byte[Math.toIntExact(size)]);
+        long[] strides = byColumns && !byRows ? new long[]{1, rows} : new long[]{(long) columns * gap, gap};
+        return Tensor.of(memory, like.type, 0, new long[]{rows, columns}, strides);
+    }
+
     /** The same view of memory of its own, as large as what the view reaches. */
     private static Tensor duplicate(Tensor tensor) {
         long low = tensor.byteOffset();

@@ -2,13 +2,13 @@ package dev.lanewise;
 
 import dev.lanewise.internal.kernel.MatMulProblem;
 import dev.lanewise.internal.kernel.VectorSoftmax;
-import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Overlap;
 import dev.lanewise.internal.memory.Scratch;
 import dev.lanewise.internal.observe.Events;
 
 /**
- * The softmax of rows: exp(x − max) over its sum. Arithmetic is float32. Safe to call from any number of threads.
+ * The softmax of rows: exp(x − max) over its sum. Arithmetic is float32. Safe to call from any number of threads. It goes from the scalar kernel
+ * to the vector kernel as {@link MatMul} does.
  */
 public final class Softmax {
     private Softmax() {
@@ -40,31 +40,39 @@ public final class Softmax {
             scratch.state.begin();
             scratch.state.a.set(in, false);
             scratch.state.out.set(out, false);
-            compute(scratch, (int) in.size(0), (int) in.size(1));
+            scratch.state.m = (int) in.size(0);
+            scratch.state.n = (int) in.size(1);
+            compute(scratch);
         } finally {
             MatMul.end(scratch);
         }
     }
 
-    private static void compute(Scratch<MatMulProblem> scratch, int rows, int columns) {
-        Operand from = scratch.state.a;
-        Operand to = scratch.state.out;
+    /** Runs the kernel, or what stands in for it while it is cold, and tells who wants to know. */
+    private static void compute(Scratch<MatMulProblem> scratch) {
+        MatMulProblem problem = scratch.state;
+        ColdCalls cold = ColdCalls.UNPREPARED;
         RuntimeInfo info = RuntimeInfo.current();
-        long bytes = (long) rows * columns * (from.type.bytes() + to.type.bytes());
-        scratch.tally.count(rows, bytes, false);
+        boolean vector = info.kernel() == Kernel.VECTOR && problem.n > 0;
+        boolean warm = vector;
+        long bytes = (long) problem.m * problem.n * (problem.a.type.bytes() + problem.out.type.bytes());
         Object event = Events.beginCall();
         boolean failed = true;
         try {
-            if (info.kernel() == Kernel.VECTOR && columns > 0) {
-                VectorSoftmax.run(from, to, rows, columns, scratch);
+            if (!vector) {
+                problem.scalarSoftmax.run(problem.a, problem.out, problem.m, problem.n);
+            } else if (cold == null || !cold.softmax(problem)) {
+                VectorSoftmax.run(problem.a, problem.out, problem.m, problem.n, scratch);
             } else {
-                scratch.state.scalarSoftmax.run(from, to, rows, columns);
+                warm = false;
             }
             failed = false;
         } finally {
+            scratch.tally.count(problem.m, bytes, vector && !warm);
             if (Events.endCall(event)) {
-                Events.writeCall(event, "softmax", rows + " x " + columns, info.kernel().name(), info.vectorBits(), 1,
-                        bytes, failed);
+                Events.writeCall(event, "softmax", problem.m + " x " + problem.n,
+                        warm ? info.kernel().name() : Kernel.SCALAR.name(), warm ? info.vectorBits() : 0, 1, bytes,
+                        failed);
             }
         }
     }

@@ -6,10 +6,12 @@ import dev.lanewise.internal.memory.Scratch;
 import dev.lanewise.internal.observe.Events;
 import dev.lanewise.internal.plan.VectorPaths;
 import java.time.Duration;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.UnaryOperator;
 
 /**
  * Gets the vector kernel compiled for a kind of call before the first one comes: in the interpreter it is a thousand times slower. Whether it is
@@ -24,31 +26,15 @@ import java.util.concurrent.locks.LockSupport;
  * <p>Immutable; may be run more than once, and by several threads.
  */
 public final class WarmUp {
-    private final Attention attention;
-    private final AttentionInputs inputs;
-    private final AttentionOutputs outputs;
-    /** What will be compiled. */
-    private final long paths;
-    private final String nothingToDo;
+    private final String name;
+    /** What will be compiled, one after the other. */
+    private final List<CallCopy> calls;
+    private final Kernel kernel;
 
-    private WarmUp(Attention attention, AttentionInputs in, AttentionOutputs out) {
-        Scratch<AttentionScratch> scratch = AttentionScratch.POOL.acquire();
-        AttentionProblem problem = scratch.state.problem;
-        try {
-            AttentionBinding.bind(attention, in, out, problem);
-            nothingToDo = attention.kernel() != Kernel.VECTOR
-                    ? "the kernel is " + attention.kernel()
-                    : VectorPaths.operations(problem) == 0 ? "the call sees no key" : null;
-            boolean any = nothingToDo == null;
-            int heads = VectorPaths.heads(problem);
-            this.attention = any ? attention.forHeads(heads) : null;
-            inputs = any ? RehearsalOperands.copy(in, heads) : null;
-            outputs = any ? RehearsalOperands.copy(out, heads) : null;
-            paths = any ? VectorPaths.of(problem) : 0;
-        } finally {
-            problem.clear();
-            AttentionScratch.POOL.release(scratch);
-        }
+    private WarmUp(String name, Kernel kernel, List<CallCopy> calls) {
+        this.name = name;
+        this.kernel = kernel;
+        this.calls = calls;
     }
 
     /**
@@ -63,8 +49,43 @@ public final class WarmUp {
      * @throws WrongThreadException if a tensor belongs to another thread
      */
     public static WarmUp of(Attention attention, AttentionInputs inputs, AttentionOutputs outputs) {
-        return new WarmUp(Objects.requireNonNull(attention, "attention"), Objects.requireNonNull(inputs, "inputs"),
-                Objects.requireNonNull(outputs, "outputs"));
+        Objects.requireNonNull(attention, "attention");
+        Objects.requireNonNull(inputs, "inputs");
+        Objects.requireNonNull(outputs, "outputs");
+        return new WarmUp("q " + inputs.q, attention.kernel(), copies(attention, inputs, outputs));
+    }
+
+    /**
+     * A warm-up for a kind of call of a layer: for its projections and its attention.
+     *
+     * @param layer the layer
+     * @param x rows as they will come
+     * @param source what is projected to keys and values: x itself for self-attention
+     * @param inputs adds masks, lengths and biases, as for {@link MultiHeadAttention#run(Tensor, Tensor, UnaryOperator, UnaryOperator, Tensor)}
+     * @param outputs adds outputs, likewise; nothing is written to them
+     * @param out the output; nothing is written to it
+     * @return the warm-up
+     * @throws IllegalArgumentException if the call would
+     * @throws IllegalStateException if an arena is closed
+     * @throws WrongThreadException if a tensor belongs to another thread
+     */
+    public static WarmUp of(MultiHeadAttention layer, Tensor x, Tensor source, UnaryOperator<AttentionInputs> inputs,
+            UnaryOperator<AttentionOutputs> outputs, Tensor out) {
+        return new WarmUp("x " + x, layer.kernel(), layer.copies(x, source, inputs, outputs, out));
+    }
+
+    /** A copy of an attention, unless it has nothing to compile. */
+    static List<CallCopy> copies(Attention attention, AttentionInputs inputs, AttentionOutputs outputs) {
+        Scratch<AttentionScratch> scratch = AttentionScratch.POOL.acquire();
+        AttentionProblem problem = scratch.state.problem;
+        try {
+            AttentionBinding.bind(attention, inputs, outputs, problem);
+            boolean any = attention.kernel() == Kernel.VECTOR && VectorPaths.operations(problem) > 0;
+            return any ? List.of(AttentionCopy.of(attention, inputs, outputs, problem)) : List.of();
+        } finally {
+            problem.clear();
+            AttentionScratch.POOL.release(scratch);
+        }
     }
 
     /**
@@ -78,25 +99,44 @@ public final class WarmUp {
         if (!limit.isPositive()) {
             throw new IllegalArgumentException("limit: " + limit + ", wanted more than 0");
         }
-        if (nothingToDo != null) {
-            return new Report(true, nothingToDo, Duration.ZERO, 0, Duration.ZERO, Duration.ZERO);
+        if (calls.isEmpty()) {
+            return new Report(true, kernel == Kernel.VECTOR ? "the call sees no key" : "the kernel is " + kernel,
+                    Duration.ZERO, 0, Duration.ZERO, Duration.ZERO);
         }
         Object event = Events.beginWarmUp();
         long start = System.nanoTime();
-        Rehearsal rehearsal = new Rehearsal(attention, inputs, outputs, paths);
-        for (;;) {
-            boolean settled = rehearsal.advance();
-            Duration took = Duration.ofNanos(System.nanoTime() - start);
-            boolean interrupted = Thread.currentThread().isInterrupted();
-            if (settled || interrupted || took.compareTo(limit) >= 0) {
-                Report report = rehearsal.report(took,
-                        interrupted ? "interrupted" : "the limit of " + limit + " passed");
-                Events.writeWarmUp(event, "q " + inputs.q, limit.toNanos(), report.runs(), report.settled(),
-                        report.first().toNanos(), report.steady().toNanos());
-                return report;
+        long runs = 0;
+        long first = 0;
+        long steady = 0;
+        String obstacle = "";
+        for (CallCopy call : calls) {
+            Rehearsal rehearsal = new Rehearsal(call);
+            obstacle = run(rehearsal, start, limit);
+            runs += rehearsal.runs();
+            first = Math.max(first, rehearsal.first());
+            steady += rehearsal.steady();
+            if (!obstacle.isEmpty()) {
+                break;
+            }
+        }
+        Report report = new Report(obstacle.isEmpty(), obstacle, Duration.ofNanos(System.nanoTime() - start), runs,
+                Duration.ofNanos(first), Duration.ofNanos(steady));
+        Events.writeWarmUp(event, name, limit.toNanos(), runs, report.settled(), first, steady);
+        return report;
+    }
+
+    /** Why a rehearsal did not settle; empty if it did. */
+    private String run(Rehearsal rehearsal, long start, Duration limit) {
+        while (!rehearsal.advance()) {
+            if (Thread.currentThread().isInterrupted()) {
+                return rehearsal.obstacle("interrupted");
+            }
+            if (Duration.ofNanos(System.nanoTime() - start).compareTo(limit) >= 0) {
+                return rehearsal.obstacle("the limit of " + limit + " passed");
             }
             LockSupport.parkNanos(this, rehearsal.pause());
         }
+        return "";
     }
 
     /**
@@ -124,8 +164,9 @@ public final class WarmUp {
      * @param reason why not, in a sentence; empty if settled
      * @param took from the start to the end
      * @param runs how many runs that took, of parts of the call at first
-     * @param first the time of the first run, of a small part of one head
-     * @param steady the median of the last runs of one batch row and head of the call; 0 if it did not get that far
+     * @param first the time of the first run, of a small part of one head; of a layer, the longest of such
+     * @param steady the median of the last runs of one batch row and head of the call; of a layer, together with those of its projections of some
+     *        rows; 0 if it did not get that far
      */
     public record Report(boolean settled, String reason, Duration took, long runs, Duration first, Duration steady) {
     }

@@ -54,6 +54,9 @@ class ColdStartTest {
                 case "warmUp" -> program.warmUp();
                 case "interrupted" -> program.interrupted();
                 case "loaded" -> program.loaded();
+                case "matrices" -> new ColdMatrices().switches();
+                case "stable matrices" -> new ColdMatrices().stable();
+                case "layer" -> new ColdMatrices().layer();
                 default -> throw new IllegalArgumentException(args[0]);
             }
             System.out.println("passed");
@@ -171,7 +174,7 @@ class ColdStartTest {
             }
         }
 
-        private static void require(String otherwise, BooleanSupplier condition) {
+        static void require(String otherwise, BooleanSupplier condition) {
             if (!condition.getAsBoolean()) {
                 throw new AssertionError(otherwise);
             }
@@ -179,10 +182,12 @@ class ColdStartTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"calls", "executor", "warmUp", "interrupted"})
+    @ValueSource(strings = {"calls", "executor", "warmUp", "interrupted", "matrices", "stable matrices", "layer"})
     void everyStoryEndsWell(String story) throws IOException, InterruptedException {
         Assumptions.assumeTrue(RuntimeInfo.current().kernel() == Kernel.VECTOR, RuntimeInfo.current().reason());
-        FreshJvm.Result result = FreshJvm.onClassPath(FreshJvm.VECTOR, Program.class, story);
+        List<String> options = new ArrayList<>(FreshJvm.VECTOR);
+        options.add("-Ddev.lanewise.bitStable=" + story.startsWith("stable"));
+        FreshJvm.Result result = FreshJvm.onClassPath(options, Program.class, story);
         assertEquals(0, result.exit(), result::err);
         assertEquals("passed", result.out().strip());
     }

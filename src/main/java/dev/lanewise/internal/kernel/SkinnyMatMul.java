@@ -15,19 +15,11 @@ import jdk.incubator.vector.FloatVector;
  * in order, as in {@link VectorMatMul} where k fits one block.
  */
 final class SkinnyMatMul {
-    /** More rows than this are faster by {@link VectorMatMul}'s tiles. */
-    private static final int MOST_ROWS = 1;
     private static final int DEPTH = 8;
     /** Vectors of output in a run: with so many of each of eight rows of b, half of 32 KiB. */
     private static final int RUN = 2048 / BYTES;
 
     private SkinnyMatMul() {
-    }
-
-    /** Whether a multiply has the form that this one takes. */
-    static boolean fits(MatMulProblem p) {
-        return p.m <= MOST_ROWS && p.n >= COUNT && p.packed == null && p.a.direct && p.b.direct && p.out.direct
-                && p.b.columnStride == Float.BYTES && p.out.columnStride == Float.BYTES;
     }
 
     /** Computes the product. */

@@ -5,10 +5,12 @@ import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.F;
 import static dev.lanewise.internal.kernel.Lanes.ORDER;
 import static dev.lanewise.internal.kernel.Lanes.PANEL;
+import static dev.lanewise.internal.plan.MatMulBlocks.CHUNK_ROWS;
 
 import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Scratch;
 import dev.lanewise.internal.plan.MatMulBlocks;
+import dev.lanewise.internal.plan.MatrixPaths;
 import dev.lanewise.internal.plan.StartUp;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -19,18 +21,19 @@ import jdk.incubator.vector.FloatVector;
  * rows of a. The sum over k runs in order within blocks whose size the machine decides, so the other sizes do not show in the result.
  */
 public final class VectorMatMul {
-    /** Rows that are computed in scratch at a time, where the output cannot be written to directly. */
-    private static final int ROWS = 64;
-    /** Up to so many rows of a read b where it lies: packing reads and writes it once more. */
-    private static final int UNPACKED_ROWS = 256;
     private static final MatMulBlocks BLOCKS = MatMulBlocks.of(StartUp.CHOICE.facts(), PANEL);
 
     private VectorMatMul() {
     }
 
+    /** The size of a right operand as it is laid out for many multiplies. */
+    public static long packedBytes(int k, int n) {
+        return Math.max(1, Packing.bytes(k, n));
+    }
+
     /** Lays out a right operand once for many multiplies. */
     public static MemorySegment pack(Arena arena, Operand b, int k, int n) {
-        MemorySegment packed = arena.allocate(Math.max(1, Packing.bytes(k, n)), 64);
+        MemorySegment packed = arena.allocate(packedBytes(k, n), 64);
         try (Arena temporary = Arena.ofConfined()) {
             MemorySegment scratch = temporary.allocate(Packing.scratchBytes(), 64);
             for (int column = 0; column < n; column += PANEL) {
@@ -43,9 +46,9 @@ public final class VectorMatMul {
     /** Computes the product. */
     public static void run(MatMulProblem p, Scratch<?> memory) {
         boolean staged = !p.a.direct || p.a.columnStride != Float.BYTES && p.k > 1 && p.n > PANEL;
-        int together = staged ? Math.min(p.m, Math.max(ROWS, BLOCKS.stagedFloats() / Math.max(1, p.k))) : p.m;
+        int together = staged ? Math.min(p.m, Math.max(CHUNK_ROWS, BLOCKS.stagedFloats() / Math.max(1, p.k))) : p.m;
         p.productAt = 0;
-        p.biasAt = p.productAt + (long) ROWS * PANEL * Float.BYTES;
+        p.biasAt = p.productAt + (long) CHUNK_ROWS * PANEL * Float.BYTES;
         p.freeAt = p.biasAt + (p.bias.present() ? (long) (p.n + COUNT) * Float.BYTES : 0);
         p.panelAt = p.freeAt + Packing.scratchBytes();
         p.rowsAt = p.panelAt + (p.packed == null ? (long) p.k * PANEL * Float.BYTES : 0);
@@ -53,7 +56,7 @@ public final class VectorMatMul {
         if (p.bias.present()) {
             RowStaging.load(p.bias, p.bias.base, 1, p.n, p.scratch, p.biasAt, 0);
         }
-        if (SkinnyMatMul.fits(p)) {
+        if (MatrixPaths.oneRow(p)) {
             SkinnyMatMul.run(p);
             return;
         }
@@ -115,7 +118,7 @@ public final class VectorMatMul {
             b = p.packed;
             panel = Packing.offset(p.k, column) + first * width;
         } else if (start + vectors * COUNT <= p.n && p.b.direct && p.b.columnStride == Float.BYTES
-                && (rows <= UNPACKED_ROWS || p.b.rowStride == width)) {
+                && (rows <= MatMulBlocks.UNPACKED_ROWS || p.b.rowStride == width)) {
             b = p.b.segment;
             panel = p.b.at(0, 0, first) + start * p.b.columnStride;
             panelRow = p.b.rowStride;
@@ -131,8 +134,8 @@ public final class VectorMatMul {
             }
             return;
         }
-        for (int r = 0; r < rows; r += ROWS) {
-            int some = Math.min(ROWS, rows - r);
+        for (int r = 0; r < rows; r += CHUNK_ROWS) {
+            int some = Math.min(CHUNK_ROWS, rows - r);
             MatMulTile.multiply(a, from + r * aRow, aRow, aStep, some, depth, b, panel, panelRow, vectors, p.scratch,
                     p.productAt, width);
             if (direct) {

@@ -9,6 +9,10 @@ import dev.lanewise.internal.cpu.CpuFacts;
  * @param stagedFloats elements of a that are staged at a time, where a cannot be read in place
  */
 public record MatMulBlocks(int inner, int stagedFloats) {
+    /** Up to so many rows of a read b where it lies: packing reads and writes it once more. */
+    public static final int UNPACKED_ROWS = 256;
+    /** Rows that are computed in scratch at a time, where the output cannot be written to directly. */
+    public static final int CHUNK_ROWS = 64;
     private static final int LEAST_INNER = 256;
 
     /**

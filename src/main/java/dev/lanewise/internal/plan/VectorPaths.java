@@ -99,7 +99,7 @@ public final class VectorPaths {
     }
 
     /** One bit of five: in place with contiguous rows, in place with others, and copied from 32-bit, 16-bit or other elements. */
-    private static long layout(Operand operand) {
+    static long layout(Operand operand) {
         int bytes = operand.type.bytes();
         boolean contiguous = operand.columnStride == bytes;
         if (operand.direct) {
