@@ -1,5 +1,6 @@
 package dev.lanewise;
 
+import java.lang.invoke.VarHandle;
 import java.util.Objects;
 
 /**
@@ -12,42 +13,75 @@ import java.util.Objects;
  * mask, the causal rule, the window, the lengths and the packed sequences all let it.
  */
 public final class AttentionInputs {
-    /** Not final, as k and v, for {@link PlainCall} alone, whose one instance no other thread sees. */
     Tensor q;
     /** Absent, as v is, where a cache has the keys and values. */
     Tensor k;
     Tensor v;
     /** One for each batch row, or null. */
-    final KvCache.Sequence[] sequences;
+    KvCache.Sequence[] sequences;
     /** The layer of the sequences. */
-    final int layer;
-    final Tensor mask;
-    final Tensor positionBias;
-    final Tensor pastLengths;
-    final Tensor keyLengths;
-    final Tensor keyStarts;
-    final Tensor queryBoundaries;
-    final Tensor keyBoundaries;
-    final long rangeStart;
-    final long rangeEnd;
+    int layer;
+    Tensor mask;
+    Tensor positionBias;
+    Tensor pastLengths;
+    Tensor keyLengths;
+    Tensor keyStarts;
+    Tensor queryBoundaries;
+    Tensor keyBoundaries;
+    long rangeStart;
+    long rangeEnd = Long.MAX_VALUE;
+    /** Where the copies come from that are made in a call of a layer; null for new ones. Only they, and what a scratch keeps, ever change. */
+    private final OperandCopies copies;
 
-    private AttentionInputs(Tensor q, Tensor k, Tensor v, KvCache.Sequence[] sequences, int layer, Tensor mask,
-            Tensor positionBias, Tensor pastLengths, Tensor keyLengths, Tensor keyStarts, Tensor queryBoundaries,
-            Tensor keyBoundaries, long rangeStart, long rangeEnd) {
-        this.q = Objects.requireNonNull(q, "q");
-        this.k = k;
-        this.v = v;
-        this.sequences = sequences;
-        this.layer = layer;
-        this.mask = mask;
-        this.positionBias = positionBias;
-        this.pastLengths = pastLengths;
-        this.keyLengths = keyLengths;
-        this.keyStarts = keyStarts;
-        this.queryBoundaries = queryBoundaries;
-        this.keyBoundaries = keyBoundaries;
-        this.rangeStart = rangeStart;
-        this.rangeEnd = rangeEnd;
+    AttentionInputs(OperandCopies copies) {
+        this.copies = copies;
+    }
+
+    private AttentionInputs copy() {
+        AttentionInputs copy = copies == null ? new AttentionInputs(null) : copies.nextInputs();
+        copy.q = q;
+        copy.k = k;
+        copy.v = v;
+        copy.sequences = sequences;
+        copy.layer = layer;
+        copy.mask = mask;
+        copy.positionBias = positionBias;
+        copy.pastLengths = pastLengths;
+        copy.keyLengths = keyLengths;
+        copy.keyStarts = keyStarts;
+        copy.queryBoundaries = queryBoundaries;
+        copy.keyBoundaries = keyBoundaries;
+        copy.rangeStart = rangeStart;
+        copy.rangeEnd = rangeEnd;
+        return copy;
+    }
+
+    /** To be called when all is set: what sees the object sees that, as if the fields were final. */
+    private AttentionInputs complete() {
+        VarHandle.storeStoreFence();
+        return this;
+    }
+
+    /** Sets the tensors that every call has, and nothing else. */
+    AttentionInputs set(Tensor newQ, Tensor newK, Tensor newV) {
+        q = newQ;
+        k = newK;
+        v = newV;
+        return complete();
+    }
+
+    /** Drops the references to the caller's memory. */
+    void clear() {
+        q = null;
+        k = null;
+        v = null;
+        mask = null;
+        positionBias = null;
+        pastLengths = null;
+        keyLengths = null;
+        keyStarts = null;
+        queryBoundaries = null;
+        keyBoundaries = null;
     }
 
     /**
@@ -59,9 +93,8 @@ public final class AttentionInputs {
      * @return the inputs
      */
     public static AttentionInputs of(Tensor q, Tensor k, Tensor v) {
-        Objects.requireNonNull(k, "k");
-        Objects.requireNonNull(v, "v");
-        return new AttentionInputs(q, k, v, null, 0, null, null, null, null, null, null, null, 0, Long.MAX_VALUE);
+        return new AttentionInputs(null).set(Objects.requireNonNull(q, "q"),
+                Objects.requireNonNull(k, "k"), Objects.requireNonNull(v, "v"));
     }
 
     /**
@@ -91,8 +124,11 @@ public final class AttentionInputs {
             }
         }
         Objects.checkIndex(layer, rows[0].cache().layers());
-        return new AttentionInputs(q, null, null, rows, layer, null, null, null, null, null, null, null, 0,
-                Long.MAX_VALUE);
+        AttentionInputs inputs = new AttentionInputs(null);
+        inputs.q = Objects.requireNonNull(q, "q");
+        inputs.sequences = rows;
+        inputs.layer = layer;
+        return inputs.complete();
     }
 
     /**
@@ -104,9 +140,9 @@ public final class AttentionInputs {
      * @return a copy with the mask
      */
     public AttentionInputs withMask(Tensor newMask) {
-        return new AttentionInputs(q, k, v, sequences, layer, newMask, positionBias, pastLengths, keyLengths, keyStarts,
-                queryBoundaries,
-                keyBoundaries, rangeStart, rangeEnd);
+        AttentionInputs copy = copy();
+        copy.mask = newMask;
+        return copy.complete();
     }
 
     /**
@@ -118,10 +154,9 @@ public final class AttentionInputs {
      * @return a copy with the bias
      */
     public AttentionInputs withPositionBias(Tensor table) {
-        return new AttentionInputs(q, k, v, sequences, layer, mask, table, pastLengths, keyLengths, keyStarts,
-                queryBoundaries,
-                keyBoundaries,
-                rangeStart, rangeEnd);
+        AttentionInputs copy = copy();
+        copy.positionBias = table;
+        return copy.complete();
     }
 
     /**
@@ -131,10 +166,9 @@ public final class AttentionInputs {
      * @return a copy with the lengths
      */
     public AttentionInputs withPastLengths(Tensor lengths) {
-        return new AttentionInputs(q, k, v, sequences, layer, mask, positionBias, lengths, keyLengths, keyStarts,
-                queryBoundaries,
-                keyBoundaries,
-                rangeStart, rangeEnd);
+        AttentionInputs copy = copy();
+        copy.pastLengths = lengths;
+        return copy.complete();
     }
 
     /**
@@ -144,10 +178,9 @@ public final class AttentionInputs {
      * @return a copy with the lengths
      */
     public AttentionInputs withKeyLengths(Tensor lengths) {
-        return new AttentionInputs(q, k, v, sequences, layer, mask, positionBias, pastLengths, lengths, keyStarts,
-                queryBoundaries,
-                keyBoundaries,
-                rangeStart, rangeEnd);
+        AttentionInputs copy = copy();
+        copy.keyLengths = lengths;
+        return copy.complete();
     }
 
     /**
@@ -157,10 +190,9 @@ public final class AttentionInputs {
      * @return a copy with the starts
      */
     public AttentionInputs withKeyStarts(Tensor starts) {
-        return new AttentionInputs(q, k, v, sequences, layer, mask, positionBias, pastLengths, keyLengths, starts,
-                queryBoundaries,
-                keyBoundaries,
-                rangeStart, rangeEnd);
+        AttentionInputs copy = copy();
+        copy.keyStarts = starts;
+        return copy.complete();
     }
 
     /**
@@ -174,11 +206,10 @@ public final class AttentionInputs {
      * @return a copy with the sequences
      */
     public AttentionInputs withPackedSequences(Tensor newQueryBoundaries, Tensor newKeyBoundaries) {
-        Objects.requireNonNull(newQueryBoundaries, "queryBoundaries");
-        Objects.requireNonNull(newKeyBoundaries, "keyBoundaries");
-        return new AttentionInputs(q, k, v, sequences, layer, mask, positionBias, pastLengths, keyLengths, keyStarts,
-                newQueryBoundaries,
-                newKeyBoundaries, rangeStart, rangeEnd);
+        AttentionInputs copy = copy();
+        copy.queryBoundaries = Objects.requireNonNull(newQueryBoundaries, "queryBoundaries");
+        copy.keyBoundaries = Objects.requireNonNull(newKeyBoundaries, "keyBoundaries");
+        return copy.complete();
     }
 
     /**
@@ -194,8 +225,9 @@ public final class AttentionInputs {
         if (from < 0 || from > to) {
             throw new IllegalArgumentException("key range: from " + from + " to " + to + ", wanted 0 <= from <= to");
         }
-        return new AttentionInputs(q, k, v, sequences, layer, mask, positionBias, pastLengths, keyLengths, keyStarts,
-                queryBoundaries,
-                keyBoundaries, from, to);
+        AttentionInputs copy = copy();
+        copy.rangeStart = from;
+        copy.rangeEnd = to;
+        return copy.complete();
     }
 }

@@ -1,5 +1,6 @@
 package dev.lanewise;
 
+import java.lang.invoke.VarHandle;
 import java.util.Objects;
 
 /**
@@ -8,19 +9,46 @@ import java.util.Objects;
  * shape without broadcast axes, and memory that overlaps no other operand; the context alone may be the very view that q is.
  */
 public final class AttentionOutputs {
-    /** Not final for {@link PlainCall} alone. */
     Tensor context;
-    final Tensor scores;
-    final ScoreStage scoreStage;
-    final Tensor weights;
-    final Tensor logSumExp;
+    Tensor scores;
+    ScoreStage scoreStage;
+    Tensor weights;
+    Tensor logSumExp;
+    /** Where the copies come from that are made in a call of a layer; null for new ones. Only they, and what a scratch keeps, ever change. */
+    private final OperandCopies copies;
 
-    private AttentionOutputs(Tensor context, Tensor scores, ScoreStage scoreStage, Tensor weights, Tensor logSumExp) {
-        this.context = Objects.requireNonNull(context, "context");
-        this.scores = scores;
-        this.scoreStage = scoreStage;
-        this.weights = weights;
-        this.logSumExp = logSumExp;
+    AttentionOutputs(OperandCopies copies) {
+        this.copies = copies;
+    }
+
+    private AttentionOutputs copy() {
+        AttentionOutputs copy = copies == null ? new AttentionOutputs(null) : copies.nextOutputs();
+        copy.context = context;
+        copy.scores = scores;
+        copy.scoreStage = scoreStage;
+        copy.weights = weights;
+        copy.logSumExp = logSumExp;
+        return copy;
+    }
+
+    /** To be called when all is set: what sees the object sees that, as if the fields were final. */
+    private AttentionOutputs complete() {
+        VarHandle.storeStoreFence();
+        return this;
+    }
+
+    /** Sets the output that every call has, and nothing else. */
+    AttentionOutputs set(Tensor newContext) {
+        context = newContext;
+        return complete();
+    }
+
+    /** Drops the references to the caller's memory. */
+    void clear() {
+        context = null;
+        scores = null;
+        weights = null;
+        logSumExp = null;
     }
 
     /**
@@ -30,7 +58,7 @@ public final class AttentionOutputs {
      * @return the outputs
      */
     public static AttentionOutputs of(Tensor context) {
-        return new AttentionOutputs(context, null, null, null, null);
+        return new AttentionOutputs(null).set(Objects.requireNonNull(context, "context"));
     }
 
     /**
@@ -41,8 +69,10 @@ public final class AttentionOutputs {
      * @return a copy with the request
      */
     public AttentionOutputs withScores(Tensor newScores, ScoreStage stage) {
-        Objects.requireNonNull(stage, "stage");
-        return new AttentionOutputs(context, Objects.requireNonNull(newScores, "scores"), stage, weights, logSumExp);
+        AttentionOutputs copy = copy();
+        copy.scoreStage = Objects.requireNonNull(stage, "stage");
+        copy.scores = Objects.requireNonNull(newScores, "scores");
+        return copy.complete();
     }
 
     /**
@@ -52,8 +82,9 @@ public final class AttentionOutputs {
      * @return a copy with the request
      */
     public AttentionOutputs withWeights(Tensor newWeights) {
-        return new AttentionOutputs(context, scores, scoreStage, Objects.requireNonNull(newWeights, "weights"),
-                logSumExp);
+        AttentionOutputs copy = copy();
+        copy.weights = Objects.requireNonNull(newWeights, "weights");
+        return copy.complete();
     }
 
     /**
@@ -64,7 +95,8 @@ public final class AttentionOutputs {
      * @return a copy with the request
      */
     public AttentionOutputs withLogSumExp(Tensor newLogSumExp) {
-        return new AttentionOutputs(context, scores, scoreStage, weights,
-                Objects.requireNonNull(newLogSumExp, "logSumExp"));
+        AttentionOutputs copy = copy();
+        copy.logSumExp = Objects.requireNonNull(newLogSumExp, "logSumExp");
+        return copy.complete();
     }
 }

@@ -91,7 +91,8 @@ public final class MultiHeadAttention {
      *
      * @param x what is projected to queries, (B, Lq, E) or (Lq, E)
      * @param source what is projected to keys and values, (B, Lk, Esource) or (Lk, Esource): x itself for self-attention
-     * @param inputs adds masks, lengths and biases to the operands of rank 4, which hold nothing yet, for instance {@code in -> in.withMask(mask)}
+     * @param inputs adds masks, lengths and biases to the operands of rank 4, which hold nothing yet, for instance {@code in -> in.withMask(mask)}: kept by
+     *        the caller from call to call, this allocates nothing. What it is given and makes is the layer's own, and must not be kept
      * @param outputs adds outputs of rank 4, for instance {@code o -> o.withWeights(weights)}
      * @param out (B, Lq, Eout) or (Lq, Eout), overlapping no other operand
      * @throws IllegalArgumentException if shapes, types or memory do not fit each other; the message names the argument
@@ -112,7 +113,8 @@ public final class MultiHeadAttention {
      *
      * @param x what is projected to queries, (B, Lq, E) or (Lq, E)
      * @param source what is projected to keys and values, (B, Lk, Esource) or (Lk, Esource): x itself for self-attention
-     * @param inputs adds masks, lengths and biases to the operands of rank 4, which hold nothing yet and are the layer's own: they must not be kept
+     * @param inputs adds masks, lengths and biases to the operands of rank 4, which hold nothing yet; what it is given and makes is the layer's
+     *        own, and must not be kept
      * @param outputs adds outputs of rank 4, for instance {@code o -> o.withWeights(weights)}
      * @param out (B, Lq, Eout) or (Lq, Eout), overlapping no other operand
      * @param execution how to carry it out; without a workspace, for a layer needs more scratch than the attention in it
@@ -136,8 +138,8 @@ public final class MultiHeadAttention {
         try {
             MultiHeadRoom room = scratch.state;
             fit(scratch, x, source);
-            AttentionInputs operands = inputs.apply(room.inputs());
-            AttentionOutputs results = outputs.apply(room.outputs());
+            AttentionInputs operands = inputs.apply(room.inputs);
+            AttentionOutputs results = outputs.apply(room.outputs);
             checkApart(operands, results, x, source, out);
             query.apply(x, room.q.rows, execution, end, attention.cold);
             key.apply(source, room.k.rows, execution, end, attention.cold);
@@ -149,6 +151,7 @@ public final class MultiHeadAttention {
             attention.run(operands, results, execution, end);
             output.apply(room.context.rows, out, execution, end, attention.cold);
         } finally {
+            scratch.state.copies.clear();
             MultiHeadRoom.POOL.release(scratch);
         }
     }
@@ -165,8 +168,8 @@ public final class MultiHeadAttention {
         try {
             MultiHeadRoom room = scratch.state;
             fit(scratch, x, source);
-            AttentionInputs operands = inputs.apply(room.inputs());
-            AttentionOutputs results = outputs.apply(room.outputs());
+            AttentionInputs operands = inputs.apply(room.inputs);
+            AttentionOutputs results = outputs.apply(room.outputs);
             checkApart(operands, results, x, source, out);
             List<CallCopy> copies = new ArrayList<>(WarmUp.copies(attention, operands, results));
             if (attention.kernel() == Kernel.VECTOR) {
@@ -177,6 +180,7 @@ public final class MultiHeadAttention {
             }
             return copies;
         } finally {
+            scratch.state.copies.clear();
             MultiHeadRoom.POOL.release(scratch);
         }
     }

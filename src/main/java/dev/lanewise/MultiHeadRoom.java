@@ -49,18 +49,11 @@ final class MultiHeadRoom {
     final Part v = new Part();
     final Part context = new Part();
     private MemorySegment memory;
-    private AttentionInputs inputs;
-    private AttentionOutputs outputs;
-
+    final OperandCopies copies = new OperandCopies();
     /** The operands of the attention, once they are placed. */
-    AttentionInputs inputs() {
-        return inputs;
-    }
-
+    final AttentionInputs inputs = new AttentionInputs(copies);
     /** Its output. */
-    AttentionOutputs outputs() {
-        return outputs;
-    }
+    final AttentionOutputs outputs = new AttentionOutputs(copies);
 
     /** Sets the shapes, and finds room for them. */
     void fit(Scratch<?> scratch, long batch, long queries, long keys, int heads, int kvHeads, long depth,
@@ -71,8 +64,8 @@ final class MultiHeadRoom {
             memory = null;
             MemorySegment found = scratch.memory(q.capacity + k.capacity + v.capacity + context.capacity);
             context.place(found, v.place(found, k.place(found, q.place(found, 0))));
-            inputs = AttentionInputs.of(q.heads, k.heads, v.heads);
-            outputs = AttentionOutputs.of(context.heads);
+            inputs.set(q.heads, k.heads, v.heads);
+            outputs.set(context.heads);
             memory = found;
         }
     }

@@ -5,8 +5,8 @@ import java.util.Objects;
 
 /** The operands of a call that was given four tensors, kept in scratch and set anew for each call: so it allocates nothing. */
 final class PlainCall {
-    private AttentionInputs inputs;
-    private AttentionOutputs outputs;
+    private final AttentionInputs inputs = new AttentionInputs(null);
+    private final AttentionOutputs outputs = new AttentionOutputs(null);
 
     /** The one that lives in a scratch. */
     static PlainCall in(AttentionScratch scratch) {
@@ -17,32 +17,17 @@ final class PlainCall {
     }
 
     AttentionInputs inputs(Tensor q, Tensor k, Tensor v) {
-        if (inputs == null) {
-            inputs = AttentionInputs.of(q, k, v);
-        }
-        inputs.q = Objects.requireNonNull(q, "q");
-        inputs.k = Objects.requireNonNull(k, "k");
-        inputs.v = Objects.requireNonNull(v, "v");
-        return inputs;
+        return inputs.set(Objects.requireNonNull(q, "q"), Objects.requireNonNull(k, "k"),
+                Objects.requireNonNull(v, "v"));
     }
 
     AttentionOutputs outputs(Tensor context) {
-        if (outputs == null) {
-            outputs = AttentionOutputs.of(context);
-        }
-        outputs.context = Objects.requireNonNull(context, "context");
-        return outputs;
+        return outputs.set(Objects.requireNonNull(context, "context"));
     }
 
     /** Drops the references to the caller's memory. */
     void clear() {
-        if (inputs != null) {
-            inputs.q = null;
-            inputs.k = null;
-            inputs.v = null;
-        }
-        if (outputs != null) {
-            outputs.context = null;
-        }
+        inputs.clear();
+        outputs.clear();
     }
 }

@@ -154,6 +154,12 @@ class AllocationTest {
         Execution limited = Execution.here().withTimeLimit(Duration.ofMinutes(1));
         calls.put("layer, cross-attention and time limit",
                 () -> layer.run(x, turned, UnaryOperator.identity(), UnaryOperator.identity(), y, limited));
+        Tensor mask = random(random, QUERIES, QUERIES);
+        Tensor lengths = Tensor.ofInts(arena, QUERIES - 1, QUERIES);
+        Tensor weights = Tensor.allocate(arena, ElementType.FLOAT32, 2, 4, QUERIES, QUERIES);
+        UnaryOperator<AttentionInputs> masked = in -> in.withMask(mask).withKeyLengths(lengths);
+        UnaryOperator<AttentionOutputs> weighed = o -> o.withWeights(weights);
+        calls.put("layer, mask, lengths and weights", () -> layer.run(x, x, masked, weighed, y));
         calls.put("layer, of two lengths in turn", () -> {
             layer.run(x, y);
             layer.run(single, singleY);
