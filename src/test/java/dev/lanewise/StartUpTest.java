@@ -39,48 +39,34 @@ class StartUpTest {
 
     /** The options, at what level it tells what it runs, the start of the kernel's name, and a part of the reason. */
     private enum Jvm {
-        NO_OPTION(vector("INFO", WIDEST, "the widest that C2 compiles here")), MODULE_PATH(
-                vector("INFO", WIDEST, "the widest").on(Start.MODULE_PATH)), NO_MODULE(
-                        scalar("--add-modules jdk.incubator.vector").on(Start.CLASS_PATH_WITHOUT_MODULE)), AVX_0(
-                                scalar("no fused multiply-add", "-XX:UseAVX=0").onX86()), AVX_1(
-                                        vector("INFO", Math.min(128, WIDEST), "4x3", "the widest", "-XX:UseAVX=1")
-                                                .onX86()), AVX_2(
-                                                        vector("INFO", Math.min(256, WIDEST), "4x3", "the widest",
-                                                                "-XX:UseAVX=2").onX86()),
+        NO_OPTION(vector("INFO", WIDEST, "the widest that C2 compiles here")), //
+        MODULE_PATH(vector("INFO", WIDEST, "the widest").on(Start.MODULE_PATH)), //
+        NO_MODULE(scalar("--add-modules jdk.incubator.vector").on(Start.CLASS_PATH_WITHOUT_MODULE)), //
+        AVX_0(scalar("no fused multiply-add", "-XX:UseAVX=0").onX86()), //
+        AVX_1(vector("INFO", Math.min(128, WIDEST), "4x3", "the widest", "-XX:UseAVX=1").onX86()), //
+        AVX_2(vector("INFO", Math.min(256, WIDEST), "4x3", "the widest", "-XX:UseAVX=2").onX86()), //
         /** Where the processor has no AVX-512, HotSpot says so and goes on as without the option. */
-        AVX_3(vector("INFO", WIDEST, "", "the widest", "-XX:UseAVX=3").onX86()), SIZE_16(
-                vector("INFO", 128, "", "the widest", "-XX:MaxVectorSize=16")), SIZE_32(vector("INFO", Math.min(256,
-                        WIDEST), "", "the widest",
-                        "-XX:MaxVectorSize=32")), SIZE_8(scalar("vectors of 64 bits", "-XX:MaxVectorSize=8")), NO_FMA(
-                                scalar("multiply-add", "-XX:-UseFMA")), C1_BY_LEVEL(
-                                        scalar("C1 (TieredStopAtLevel)", "-XX:TieredStopAtLevel=1")), C1_BY_MODE(scalar(
-                                                "C1 (CompilationMode)", "-XX:CompilationMode=quick-only")), INTERPRETER(
-                                                        scalar("the interpreter (-Xint)", "-Xint")), NO_VECTOR_SUPPORT(
-                                                                scalar("C2 with -EnableVectorSupport",
-                                                                        "-XX:+UnlockExperimentalVMOptions",
-                                                                        "-XX:-EnableVectorSupport")), C2_ALONE(
-                                                                                vector("INFO", WIDEST, "", "the widest",
-                                                                                        "-XX:-TieredCompilation")), OVERRIDE_128(
-                                                                                                override(
-                                                                                                        128)), OVERRIDE_256(
-                                                                                                                override(
-                                                                                                                        256)), OVERRIDE_512(
-                                                                                                                                override(
-                                                                                                                                        512)), OVERRIDE_SCALAR(
-                                                                                                                                                new Row("INFO",
-                                                                                                                                                        SCALAR,
-                                                                                                                                                        "dev.lanewise.kernel=scalar",
-                                                                                                                                                        Start.CLASS_PATH,
-                                                                                                                                                        false,
-                                                                                                                                                        List.of("-Ddev.lanewise.kernel=scalar"))), OVERRIDE_WITHOUT_MODULE(
-                                                                                                                                                                scalar("--add-modules jdk.incubator.vector",
-                                                                                                                                                                        "-Ddev.lanewise.kernel=256")
-                                                                                                                                                                        .on(Start.CLASS_PATH_WITHOUT_MODULE)), OVERRIDE_OF_NO_MEANING(
-                                                                                                                                                                                vector("WARNING",
-                                                                                                                                                                                        WIDEST,
-                                                                                                                                                                                        "",
-                                                                                                                                                                                        "dev.lanewise.kernel={0} fast ignored",
-                                                                                                                                                                                        "-Ddev.lanewise.kernel={0} fast"));
+        AVX_3(vector("INFO", WIDEST, "", "the widest", "-XX:UseAVX=3").onX86()), //
+        SIZE_16(vector("INFO", 128, "", "the widest", "-XX:MaxVectorSize=16")), //
+        SIZE_32(vector("INFO", Math.min(256, WIDEST), "", "the widest", "-XX:MaxVectorSize=32")), //
+        SIZE_8(scalar("vectors of 64 bits", "-XX:MaxVectorSize=8")), //
+        NO_FMA(scalar("multiply-add", "-XX:-UseFMA")), //
+        C1_BY_LEVEL(scalar("C1 (TieredStopAtLevel)", "-XX:TieredStopAtLevel=1")), //
+        C1_BY_MODE(scalar("C1 (CompilationMode)", "-XX:CompilationMode=quick-only")), //
+        INTERPRETER(scalar("the interpreter (-Xint)", "-Xint")), //
+        UNKNOWN_ARCHITECTURE(scalar("no fused multiply-add instruction on z80", "-Dos.arch=z80")), //
+        NO_VECTOR_SUPPORT(
+                scalar("C2 with -EnableVectorSupport", "-XX:+UnlockExperimentalVMOptions", "-XX:-EnableVectorSupport")), //
+        C2_ALONE(vector("INFO", WIDEST, "", "the widest", "-XX:-TieredCompilation")), //
+        OVERRIDE_128(override(128)), //
+        OVERRIDE_256(override(256)), //
+        OVERRIDE_512(override(512)), //
+        OVERRIDE_SCALAR(new Row("INFO", SCALAR, "dev.lanewise.kernel=scalar", Start.CLASS_PATH, false,
+                List.of("-Ddev.lanewise.kernel=scalar"))), //
+        OVERRIDE_WITHOUT_MODULE(scalar("--add-modules jdk.incubator.vector", "-Ddev.lanewise.kernel=256")
+                .on(Start.CLASS_PATH_WITHOUT_MODULE)), //
+        OVERRIDE_OF_NO_MEANING(vector("WARNING", WIDEST, "", "dev.lanewise.kernel={0} fast ignored",
+                "-Ddev.lanewise.kernel={0} fast"));
 
         private final Row row;
 
@@ -176,6 +162,16 @@ class StartUpTest {
         List<String> log = result.err().lines().filter(line -> line.contains("Lanewise")).toList();
         assertEquals(List.of(jvm.row.level + ": Lanewise runs " + name + ": " + reason), log, result::toString);
         assertFalse(result.err().contains("Exception") || result.err().contains("Error"), result::toString);
+    }
+
+    /** On the module path the JVM resolves the module by itself; where it cannot, it says what is missing, and runs nothing of ours. */
+    @Test
+    void onTheModulePathAJvmWithoutTheVectorModuleNamesIt() throws IOException, InterruptedException {
+        FreshJvm.Result result = FreshJvm.asModule(
+                List.of("--limit-modules", "java.base,java.logging,jdk.management"), StartUpProgram.class);
+        assertEquals(1, result.exit(), result::toString);
+        assertTrue((result.out() + result.err())
+                .contains("Module jdk.incubator.vector not found, required by dev.lanewise"), result::toString);
     }
 
     /** A run-time image need not have {@code jdk.management}, which tells HotSpot's options, nor {@code java.logging}. */
