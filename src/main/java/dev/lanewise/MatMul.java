@@ -5,6 +5,7 @@ import dev.lanewise.internal.kernel.VectorMatMul;
 import dev.lanewise.internal.memory.Scratch;
 import dev.lanewise.internal.observe.Events;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * Matrix multiply: out = a·b + bias, with sums in float32. Operands may have any strides, so a transposed operand is
@@ -76,6 +77,26 @@ public final class MatMul {
             scratch.state.n = n;
             scratch.state.k = k;
             compute(scratch, ColdCalls.UNPREPARED);
+        } finally {
+            end(scratch);
+        }
+    }
+
+    /** What a warm-up of such a multiply has to run; b or packed is null. */
+    static List<CallCopy> copies(Tensor a, Tensor b, PackedMatrix packed, Tensor bias, Tensor out) {
+        int k = packed == null ? (int) b.size(0) : packed.rows;
+        int n = packed == null ? (int) b.size(1) : packed.columns;
+        check(a, k, n, bias, out);
+        Scratch<MatMulProblem> scratch = MatMulProblem.POOL.acquire();
+        MatMulProblem problem = scratch.state;
+        try {
+            problem.begin();
+            bind(problem, a, packed == null ? b : packed.matrix, packed == null ? null : packed.packed, bias, out);
+            problem.m = (int) a.size(0);
+            problem.n = n;
+            problem.k = k;
+            boolean any = RuntimeInfo.current().kernel() == Kernel.VECTOR && problem.m > 0 && n > 0 && k > 0;
+            return any ? List.of(MultiplyCopy.of(problem)) : List.of();
         } finally {
             end(scratch);
         }

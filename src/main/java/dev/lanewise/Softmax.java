@@ -2,9 +2,11 @@ package dev.lanewise;
 
 import dev.lanewise.internal.kernel.MatMulProblem;
 import dev.lanewise.internal.kernel.VectorSoftmax;
+import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Overlap;
 import dev.lanewise.internal.memory.Scratch;
 import dev.lanewise.internal.observe.Events;
+import java.util.List;
 
 /**
  * The softmax of rows: exp(x − max) over its sum. Arithmetic is float32. Safe to call from any number of threads. It goes from the scalar kernel
@@ -26,15 +28,7 @@ public final class Softmax {
      * @throws WrongThreadException if a tensor belongs to another thread
      */
     public static void rows(Tensor in, Tensor out) {
-        MatMul.checkMatrix("in", in);
-        TensorChecks.rank("out", out, 2);
-        TensorChecks.floating("out", out);
-        TensorChecks.sameSize("out", out, 0, "in", in, 0);
-        TensorChecks.sameSize("out", out, 1, "in", in, 1);
-        TensorChecks.writable("out", out);
-        if (!Overlap.same(in, out)) {
-            TensorChecks.apart("out", out, "in", in);
-        }
+        check(in, out);
         Scratch<MatMulProblem> scratch = MatMulProblem.POOL.acquire();
         try {
             scratch.state.begin();
@@ -45,6 +39,29 @@ public final class Softmax {
             compute(scratch);
         } finally {
             MatMul.end(scratch);
+        }
+    }
+
+    /** What a warm-up of such a softmax has to run. */
+    static List<CallCopy> copies(Tensor in, Tensor out) {
+        check(in, out);
+        Operand from = new Operand();
+        Operand to = new Operand();
+        from.set(in, false);
+        to.set(out, false);
+        boolean any = RuntimeInfo.current().kernel() == Kernel.VECTOR && in.elementCount() > 0;
+        return any ? List.of(SoftmaxCopy.of(from, to, (int) in.size(0), (int) in.size(1))) : List.of();
+    }
+
+    private static void check(Tensor in, Tensor out) {
+        MatMul.checkMatrix("in", in);
+        TensorChecks.rank("out", out, 2);
+        TensorChecks.floating("out", out);
+        TensorChecks.sameSize("out", out, 0, "in", in, 0);
+        TensorChecks.sameSize("out", out, 1, "in", in, 1);
+        TensorChecks.writable("out", out);
+        if (!Overlap.same(in, out)) {
+            TensorChecks.apart("out", out, "in", in);
         }
     }
 

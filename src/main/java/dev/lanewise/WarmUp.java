@@ -74,6 +74,48 @@ public final class WarmUp {
         return new WarmUp("x " + x, layer.kernel(), layer.copies(x, source, inputs, outputs, out));
     }
 
+    /**
+     * A warm-up for a kind of multiply: of such layouts and types, whose sizes are cut into the same tiles.
+     *
+     * @param a (M, K)
+     * @param b (K, N)
+     * @param bias (N), or null for none
+     * @param out (M, N); nothing is written to it
+     * @return the warm-up
+     * @throws IllegalArgumentException if {@link MatMul#multiply(Tensor, Tensor, Tensor, Tensor)} would
+     */
+    public static WarmUp ofMultiply(Tensor a, Tensor b, Tensor bias, Tensor out) {
+        MatMul.checkMatrix("b", b);
+        return new WarmUp("a " + a, RuntimeInfo.current().kernel(), MatMul.copies(a, b, null, bias, out));
+    }
+
+    /**
+     * The same with b laid out beforehand.
+     *
+     * @param a (M, K)
+     * @param b (K, N)
+     * @param bias (N), or null for none
+     * @param out (M, N); nothing is written to it
+     * @return the warm-up
+     * @throws IllegalArgumentException if {@link MatMul#multiply(Tensor, PackedMatrix, Tensor, Tensor)} would
+     */
+    public static WarmUp ofMultiply(Tensor a, PackedMatrix b, Tensor bias, Tensor out) {
+        Objects.requireNonNull(b, "b");
+        return new WarmUp("a " + a, RuntimeInfo.current().kernel(), MatMul.copies(a, null, b, bias, out));
+    }
+
+    /**
+     * A warm-up for a kind of softmax.
+     *
+     * @param in (rows, columns)
+     * @param out of the same shape; nothing is written to it
+     * @return the warm-up
+     * @throws IllegalArgumentException if {@link Softmax#rows} would
+     */
+    public static WarmUp ofSoftmax(Tensor in, Tensor out) {
+        return new WarmUp("in " + in, RuntimeInfo.current().kernel(), Softmax.copies(in, out));
+    }
+
     /** A copy of an attention, unless it has nothing to compile. */
     static List<CallCopy> copies(Attention attention, AttentionInputs inputs, AttentionOutputs outputs) {
         Scratch<AttentionScratch> scratch = AttentionScratch.POOL.acquire();
@@ -100,7 +142,7 @@ public final class WarmUp {
             throw new IllegalArgumentException("limit: " + limit + ", wanted more than 0");
         }
         if (calls.isEmpty()) {
-            return new Report(true, kernel == Kernel.VECTOR ? "the call sees no key" : "the kernel is " + kernel,
+            return new Report(true, kernel == Kernel.VECTOR ? "there is nothing to compute" : "the kernel is " + kernel,
                     Duration.ZERO, 0, Duration.ZERO, Duration.ZERO);
         }
         Object event = Events.beginWarmUp();

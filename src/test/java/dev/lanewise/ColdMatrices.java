@@ -110,8 +110,7 @@ final class ColdMatrices {
         Tensor y = random(2, 40, K);
         float[] untouched = y.toFloats();
         MultiHeadAttention layer = layer(Attention.builder().build());
-        WarmUp.Report report = WarmUp.of(layer, x, x, UnaryOperator.identity(), UnaryOperator.identity(), y).run(LIMIT);
-        require(report.toString(), report::settled);
+        settle(WarmUp.of(layer, x, x, UnaryOperator.identity(), UnaryOperator.identity(), y));
         require("out is written", () -> Arrays.equals(untouched, y.toFloats()));
         layer.run(x, y);
         require("a part is cold after the warm-up", () -> cold() == 0);
@@ -121,6 +120,29 @@ final class ColdMatrices {
         Tensor narrow = Tensor.allocate(arena, ElementType.BFLOAT16, 2, 40, K);
         layer.run(narrow, y);
         require("projections of another kind are not cold", () -> cold() == 3);
+    }
+
+    /** Each is warm after its warm-up, which writes nothing; another kind is not. */
+    void warmUps() {
+        float[] untouched = product.toFloats();
+        PackedMatrix packed = PackedMatrix.of(arena, b);
+        Tensor weights = random(M, N);
+        Tensor scores = random(M, N);
+        settle(WarmUp.ofMultiply(a, b, bias, product));
+        settle(WarmUp.ofMultiply(a, packed, null, product));
+        settle(WarmUp.ofSoftmax(scores, weights));
+        require("out is written", () -> Arrays.equals(untouched, product.toFloats()));
+        MatMul.multiply(a, b, bias, product);
+        MatMul.multiply(a, packed, null, product);
+        Softmax.rows(scores, weights);
+        require("a call is cold after its warm-up", () -> cold() == 0);
+        MatMul.multiply(b.transpose(0, 1), a.transpose(0, 1), product.transpose(0, 1));
+        require("another kind of call is not cold", () -> cold() == 1);
+    }
+
+    private static void settle(WarmUp warmUp) {
+        WarmUp.Report report = warmUp.run(LIMIT);
+        require(report.toString(), report::settled);
     }
 
     private MultiHeadAttention layer(Attention attention) {

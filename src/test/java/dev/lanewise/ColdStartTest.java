@@ -56,6 +56,7 @@ class ColdStartTest {
                 case "loaded" -> program.loaded();
                 case "matrices" -> new ColdMatrices().switches();
                 case "stable matrices" -> new ColdMatrices().stable();
+                case "warm matrices" -> new ColdMatrices().warmUps();
                 case "layer" -> new ColdMatrices().layer();
                 default -> throw new IllegalArgumentException(args[0]);
             }
@@ -182,7 +183,8 @@ class ColdStartTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"calls", "executor", "warmUp", "interrupted", "matrices", "stable matrices", "layer"})
+    @ValueSource(strings = {"calls", "executor", "warmUp", "interrupted", "matrices", "stable matrices",
+        "warm matrices", "layer"})
     void everyStoryEndsWell(String story) throws IOException, InterruptedException {
         Assumptions.assumeTrue(RuntimeInfo.current().kernel() == Kernel.VECTOR, RuntimeInfo.current().reason());
         List<String> options = new ArrayList<>(FreshJvm.VECTOR);
