@@ -5,12 +5,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 
 /**
- * What the first calls of a JVM cost: 12 heads, 128 × 128, D 64, called back to back from the JVM's first call on. The argument says how many
- * JVMs each way of starting gets; they take turns. Times are in milliseconds.
+ * What the first calls of a JVM cost, called back to back from the JVM's first on. The argument says how many JVMs each call and way of starting gets;
+ * they take turns. Times are in milliseconds.
  */
 public final class ColdStart {
     /** The ways of starting. */
@@ -23,6 +25,21 @@ public final class ColdStart {
         EXECUTOR,
         /** A warm-up before the first call. */
         WARM_UP
+    }
+
+    /** What is called, and the ways of starting that it has. */
+    enum Call {
+        ATTENTION("attention, 12 heads, 128 x 128, D 64", Mode.values()), LAYER("layer, 12 heads, 128 x 384",
+                Mode.VECTOR, Mode.CALLS, Mode.WARM_UP), MULTIPLY("multiply, 512 x 384 by 384 x 384", Mode.VECTOR,
+                        Mode.CALLS), SOFTMAX("softmax, 256 x 1024", Mode.VECTOR, Mode.CALLS);
+
+        private final String title;
+        private final List<Mode> modes;
+
+        Call(String title, Mode... modes) {
+            this.title = title;
+            this.modes = List.of(modes);
+        }
     }
 
     private static final Path JAVA = Path.of(System.getProperty("java.home"), "bin", "java");
@@ -42,45 +59,58 @@ public final class ColdStart {
      */
     public static void main(String[] args) throws IOException, InterruptedException {
         int jvms = Integer.parseInt(args[0]);
-        double[][][] times = new double[Mode.values().length][jvms][];
-        for (int jvm = 0; jvm < jvms; jvm++) {
-            for (Mode mode : Mode.values()) {
-                times[mode.ordinal()][jvm] = run(mode);
+        for (Call call : Call.values()) {
+            Map<Mode, List<double[]>> times = new EnumMap<>(Mode.class);
+            for (int jvm = 0; jvm < jvms; jvm++) {
+                for (Mode mode : call.modes) {
+                    times.computeIfAbsent(mode, _ -> new ArrayList<>()).add(run(mode, call));
+                }
             }
+            System.out.printf("%n%-60s     median      worst%n", call.title + ", " + jvms + " JVMs each");
+            times.forEach(ColdStart::print);
         }
-        System.out.printf("12 heads, 128 x 128, D 64, float32; %d JVMs each; ms        median      worst%n", jvms);
-        print("vector kernel, not warmed: first call", times[Mode.VECTOR.ordinal()], FIRST);
-        print("default: making the first operator", times[Mode.CALLS.ordinal()], BUILD);
-        print("default: first call", times[Mode.CALLS.ordinal()], FIRST);
-        print("default: slowest call of the first second", times[Mode.CALLS.ordinal()], SLOWEST);
-        print("default with an executor: the first operator", times[Mode.EXECUTOR.ordinal()], BUILD);
-        print("default with an executor: first call", times[Mode.EXECUTOR.ordinal()], FIRST);
-        print("default with an executor: slowest of the second", times[Mode.EXECUTOR.ordinal()], SLOWEST);
-        double[][] warm = times[Mode.WARM_UP.ordinal()];
-        print("warm-up", warm, WARM_UP);
-        print("after it: first call", warm, FIRST);
-        print("after it: steady call", warm, STEADY);
-        double[] ratios = Arrays.stream(warm).mapToDouble(jvm -> jvm[FIRST] / jvm[STEADY]).toArray();
-        print("after it: first / steady", ratios);
     }
 
-    private static void print(String name, double[][] jvms, int column) {
-        print(name, Arrays.stream(jvms).mapToDouble(jvm -> jvm[column]).toArray());
+    private static void print(Mode mode, List<double[]> jvms) {
+        switch (mode) {
+            case VECTOR -> print("vector kernel, not warmed: first call", jvms, FIRST);
+            case CALLS -> {
+                print("default: making the first operator", jvms, BUILD);
+                print("default: first call", jvms, FIRST);
+                print("default: slowest other call of the first second", jvms, SLOWEST);
+            }
+            case EXECUTOR -> {
+                print("default with an executor: first call", jvms, FIRST);
+                print("default with an executor: slowest other", jvms, SLOWEST);
+            }
+            case WARM_UP -> {
+                print("warm-up", jvms, WARM_UP);
+                print("after it: first call", jvms, FIRST);
+                print("after it: steady call", jvms, STEADY);
+                print("after it: first / steady",
+                        jvms.stream().mapToDouble(jvm -> jvm[FIRST] / jvm[STEADY]).toArray());
+            }
+        }
+    }
+
+    private static void print(String name, List<double[]> jvms, int column) {
+        print(name, jvms.stream().mapToDouble(jvm -> jvm[column]).toArray());
     }
 
     private static void print(String name, double[] values) {
         Arrays.sort(values);
-        System.out.printf(Locale.ROOT, "%-50s %10.2f %10.2f%n", name, values[values.length / 2],
+        System.out.printf(Locale.ROOT, "%-60s %10.2f %10.2f%n", name, values[values.length / 2],
                 values[values.length - 1]);
     }
 
-    private static double[] run(Mode mode) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of(JAVA.toString(), "--add-modules", "jdk.incubator.vector",
-                "-classpath", System.getProperty("java.class.path"), ColdStartJvm.class.getName(), mode.name()));
+    private static double[] run(Mode mode, Call call) throws IOException, InterruptedException {
+        List<String> command = List.of(JAVA.toString(), "--add-modules", "jdk.incubator.vector",
+                "-Ddev.lanewise.bitStable=" + (mode == Mode.VECTOR), "-classpath",
+                System.getProperty("java.class.path"), ColdStartJvm.class.getName(), mode.name(), call.name());
         Process process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
         String line = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
         if (process.waitFor() != 0) {
-            throw new IOException(mode + " ended with " + process.exitValue());
+            throw new IOException(mode + " of " + call + " ended with " + process.exitValue());
         }
         return Arrays.stream(line.split(" ")).mapToDouble(Double::parseDouble).toArray();
     }
