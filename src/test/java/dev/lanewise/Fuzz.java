@@ -36,6 +36,9 @@ final class Fuzz implements Runnable {
     @Option(names = "--warm", description = "seconds to get the kernels compiled before the first case (${DEFAULT-VALUE})")
     private int warm;
 
+    @Option(names = "--rounds", description = "rounds of the same, for where a second is too short for any (${DEFAULT-VALUE})")
+    private int rounds;
+
     private final AtomicLong next = new AtomicLong();
     private final AtomicLong done = new AtomicLong();
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
@@ -50,6 +53,9 @@ final class Fuzz implements Runnable {
         next.set(first);
         if (warm > 0) {
             HotKernels.run(warm);
+        }
+        if (rounds > 0) {
+            HotKernels.runRounds(rounds);
         }
         long start = System.nanoTime();
         Thread[] workers = new Thread[threads];

@@ -13,11 +13,14 @@ import java.util.Random;
  * operations C2 cannot turn into instructions, {@code -XX:+PrintIntrinsics} tells.
  */
 final class HotKernels {
+    /** Printed after the last round: what is compiled from then on other calls have asked for. */
+    static final String DONE = " rounds of ";
+
     private static final int HEADS = 1;
     private static final int KEYS = 70;
     private static final int DEPTH = 20;
-    /** 8, 4 and 1 vectors of 128 bits. */
-    private static final int CACHED_DEPTH = 52;
+    /** More than a block of the kernel for many queries. */
+    private static final int MANY_KEYS = 530;
     private static final int CACHED_KEYS = 300;
 
     private static final Random RANDOM = new Random(1);
@@ -34,13 +37,28 @@ final class HotKernels {
     private static final double BOUND = 8e-5;
 
     /**
-     * Scores of 52 products within ±1, times 52^−½, are within ±7.2 and off by 54·2⁻²⁴·7.2 = 2.3e-5; weights by twice that; a mean of 300 values
-     * within ±1 by twice that and 304·2⁻²⁴.
+     * Scores of D products within ±1, times D^−½, are within ±√D and off by (D + 2)·2⁻²⁴·√D; weights by twice that; a mean of so many values
+     * within ±1 by twice that and (keys + 4)·2⁻²⁴.
      */
-    private static final double CACHED_BOUND = 1.2e-4;
+    private static double bound(int depth, int keys) {
+        return (4 * (depth + 2) * Math.sqrt(depth) + keys + 4) * 0x1p-24;
+    }
 
     /** What a compiler needs to see of each call, unless it takes four times as long as it may. */
     private static final int ENOUGH_ROUNDS = 100;
+
+    /**
+     * Runs every call so many times, then holds the answers to float64. Where compilations are waited for, what is compiled depends on the number
+     * alone and not on the time.
+     */
+    static void runRounds(int rounds) {
+        Map<String, Runnable> calls = calls();
+        for (int round = 0; round < rounds; round++) {
+            calls.values().forEach(Runnable::run);
+        }
+        CHECKS.forEach(Runnable::run);
+        System.out.println(rounds + DONE + calls.size() + " calls; answers agree with float64");
+    }
 
     /** Runs every call over and over for so many seconds, or a few more, then holds the answers to float64. */
     static void run(int seconds) {
@@ -53,7 +71,7 @@ final class HotKernels {
             rounds++;
         }
         CHECKS.forEach(Runnable::run);
-        System.out.println(rounds + " rounds of " + calls.size() + " calls; answers agree with float64");
+        System.out.println(rounds + DONE + calls.size() + " calls; answers agree with float64");
     }
 
     private static Map<String, Runnable> calls() {
@@ -80,9 +98,12 @@ final class HotKernels {
         Tensor rows = random(3, 100);
         Tensor normalised = random(3, 100);
         calls.put("softmax", () -> Softmax.rows(rows, normalised));
-        Tensor a = random(queries, DEPTH);
+        many(calls);
+        // Tiles of six rows, of four and of one.
+        int rowsOfTiles = 11;
+        Tensor a = random(rowsOfTiles, DEPTH);
         Tensor b = random(DEPTH, KEYS);
-        Tensor product = random(queries, KEYS);
+        Tensor product = random(rowsOfTiles, KEYS);
         Tensor bias = random(1, KEYS).select(0, 0);
         PackedMatrix packed = PackedMatrix.of(ARENA, b);
         calls.put("multiply", () -> MatMul.multiply(a, b, bias, product));
@@ -95,19 +116,44 @@ final class HotKernels {
         return calls;
     }
 
+    /** Two blocks of keys. */
+    private static void many(Map<String, Runnable> calls) {
+        int queries = 3 * RuntimeInfo.current().lanes();
+        AttentionInputs inputs = AttentionInputs.of(random(1, HEADS, queries, DEPTH),
+                random(1, HEADS, MANY_KEYS, DEPTH), random(1, HEADS, MANY_KEYS, DEPTH));
+        Tensor context = random(1, HEADS, queries, DEPTH);
+        Attention attention = Attention.builder().build();
+        calls.put("two blocks", () -> attention.run(inputs, AttentionOutputs.of(context)));
+        CHECKS.add(() -> {
+            Tensor wanted = random(1, HEADS, queries, DEPTH);
+            Attention.builder().kernel(Kernel.REFERENCE).build().run(inputs, AttentionOutputs.of(wanted));
+            AgainstReference.compare("two blocks", context, wanted, bound(DEPTH, MANY_KEYS), 0);
+        });
+    }
+
+    /** 8 and 4 vectors, and fewer where a row can have them: narrow types are read 2 or 4 elements an int. */
+    private static int cachedVectors(ElementType type) {
+        return switch (type.bytes()) {
+            case 1 -> 12;
+            case 2 -> 14;
+            default -> 13;
+        };
+    }
+
     /** So many rows that share a head of a cache, whose last token is appended anew with each call. */
     private static void decode(Map<String, Runnable> calls, ElementType type, int rows) {
-        KvCache.Sequence sequence = KvCache.builder(1, CACHED_DEPTH)
+        int depth = cachedVectors(type) * RuntimeInfo.current().lanes();
+        KvCache.Sequence sequence = KvCache.builder(1, depth)
                 .storage(type)
                 .pageTokens(64)
                 .capacity(5 * 64)
                 .allocate(ARENA)
                 .newSequence();
-        Tensor tokens = random(1, CACHED_KEYS, CACHED_DEPTH);
+        Tensor tokens = random(1, CACHED_KEYS, depth);
         Tensor last = tokens.slice(1, CACHED_KEYS - 1, CACHED_KEYS);
         sequence.append(0, tokens, tokens);
-        AttentionInputs inputs = AttentionInputs.ofCache(random(1, rows, 1, CACHED_DEPTH), 0, sequence);
-        Tensor context = random(1, rows, 1, CACHED_DEPTH);
+        AttentionInputs inputs = AttentionInputs.ofCache(random(1, rows, 1, depth), 0, sequence);
+        Tensor context = random(1, rows, 1, depth);
         Attention attention = Attention.builder().kernel(RuntimeInfo.current().kernel()).build();
         calls.put(rows + " rows over " + type, () -> {
             sequence.truncate(CACHED_KEYS - 1);
@@ -115,9 +161,9 @@ final class HotKernels {
             attention.run(inputs, AttentionOutputs.of(context));
         });
         CHECKS.add(() -> {
-            Tensor wanted = random(1, rows, 1, CACHED_DEPTH);
+            Tensor wanted = random(1, rows, 1, depth);
             Attention.builder().kernel(Kernel.REFERENCE).build().run(inputs, AttentionOutputs.of(wanted));
-            AgainstReference.compare(rows + " rows over " + type, context, wanted, CACHED_BOUND, 0);
+            AgainstReference.compare(rows + " rows over " + type, context, wanted, bound(depth, CACHED_KEYS), 0);
         });
     }
 
