@@ -4,7 +4,8 @@ import dev.lanewise.internal.plan.CompiledPaths;
 
 /**
  * A {@link CallCopy}, run with the vector kernel until that is compiled. It goes in pieces: at first the smallest part, 8 ms in the interpreter, then
- * larger ones as that gets faster, and in the end all of it. For one thread at a time.
+ * larger ones as that gets faster, and in the end all of it; again smaller ones when a compiled method turns out to be made for less than that, and
+ * is interpreted until it is compiled anew. For one thread at a time.
  */
 final class Rehearsal {
     /** A piece that takes less is not the largest that one should be. */
@@ -48,6 +49,10 @@ final class Rehearsal {
         if (whole) {
             settling.add(nanos, end);
             settled = settling.settled(end);
+            if (nanos > LONG_NANOS && !settling.fast(nanos)) {
+                whole = false;
+                size = call.leastPart();
+            }
         } else if (nanos < SHORT_NANOS) {
             whole = size >= call.mostPart();
             size *= 2;

@@ -51,7 +51,12 @@ final class Settling {
 
     /** Whether the times are those of compiled code. */
     boolean fast() {
-        return best <= compiledNanos;
+        return fast(best);
+    }
+
+    /** Whether a time is that of compiled code. */
+    boolean fast(long nanos) {
+        return nanos <= compiledNanos;
     }
 
     /** Whether the times no longer fall. */
