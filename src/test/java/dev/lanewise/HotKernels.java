@@ -95,8 +95,8 @@ final class HotKernels {
         infinities.setFloat(Float.NEGATIVE_INFINITY, 0, 3);
         attention(calls, "bias a pair", Attention.builder(), queries, ElementType.FLOAT32, infinities);
         attention(calls, "bias a key", Attention.builder(), queries, ElementType.FLOAT32, random(1, KEYS));
-        Tensor rows = random(3, 100);
-        Tensor normalised = random(3, 100);
+        Tensor rows = random(7, 100);
+        Tensor normalised = random(7, 100);
         calls.put("softmax", () -> Softmax.rows(rows, normalised));
         many(calls);
         // Tiles of six rows, of four and of one.

@@ -146,6 +146,9 @@ class PollutionTest {
             Tensor rows = random(10, 1003);
             Tensor weights = random(10, 1003);
             calls.put("softmax", () -> Softmax.rows(rows, weights));
+            Tensor shortRows = random(10, 200);
+            Tensor shortWeights = random(10, 200);
+            calls.put("softmax of short rows", () -> Softmax.rows(shortRows, shortWeights));
             return calls;
         }
 

@@ -1,5 +1,6 @@
 package dev.lanewise;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -24,6 +25,48 @@ class SoftmaxTest {
     void longRows() {
         check(1, 100_000, Layout.PLAIN, false, 1);
         check(2, 99_999, Layout.PLAIN, true, 2);
+    }
+
+    /** Short rows are taken four at a time, others not. */
+    @Property(tries = 50, edgeCases = EdgeCasesMode.NONE)
+    void aRowHasTheSameBitsInAnyCompany(@ForAll @IntRange(min = 1, max = 21) int rows,
+            @ForAll @IntRange(min = 1, max = 700) int columns, @ForAll boolean negative, @ForAll long seed) {
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor in = Layout.PLAIN.normal(arena, new Random(seed), 10, 1, 1, rows, columns).select(0, 0).select(0, 0);
+            for (int r = 0; r < rows && negative; r++) {
+                for (int c = 0; c < columns; c++) {
+                    in.setFloat(-Math.abs(in.getFloat(r, c)), r, c);
+                }
+            }
+            Tensor together = Tensor.allocate(arena, ElementType.FLOAT32, rows, columns);
+            Softmax.rows(in, together);
+            Tensor alone = Tensor.allocate(arena, ElementType.FLOAT32, 1, columns);
+            for (int r = 0; r < rows; r++) {
+                Softmax.rows(in.slice(0, r, r + 1), alone);
+                assertArrayEquals(alone.toFloats(), together.slice(0, r, r + 1).toFloats());
+            }
+        }
+    }
+
+    /** Of any sign, anywhere, beside rows of other values. */
+    @Property(tries = 100, edgeCases = EdgeCasesMode.NONE)
+    void nanMakesItsRowNaNAndNoOther(@ForAll @IntRange(min = 1, max = 9) int rows,
+            @ForAll @IntRange(min = 1, max = 100) int columns, @ForAll boolean sign, @ForAll boolean negative,
+            @ForAll long seed) {
+        try (Arena arena = Arena.ofConfined()) {
+            Random random = new Random(seed);
+            float[] values = new float[rows * columns];
+            for (int i = 0; i < values.length; i++) {
+                values[i] = negative ? -1 - random.nextFloat() : random.nextFloat(-1, 1);
+            }
+            int bad = random.nextInt(values.length);
+            values[bad] = Float.intBitsToFloat(sign ? 0xFFC00001 : 0x7FC00001);
+            Tensor in = Tensor.ofFloats(arena, values, rows, columns);
+            Softmax.rows(in, in);
+            for (int i = 0; i < values.length; i++) {
+                assertEquals(i / columns == bad / columns, Float.isNaN(in.getFloat(i / columns, i % columns)));
+            }
+        }
     }
 
     private static void check(int rows, int columns, Layout layout, boolean inPlace, long seed) {

@@ -55,7 +55,7 @@ class TierTrapTest {
         private static final long PATIENCE_NANOS = 60_000_000_000L;
         /** What comes after the last kernel has become fast: time to fall back, and for the scalar kernel to catch up. */
         private static final long SETTLING_NANOS = 2_000_000_000L;
-        private static final int CASES = 23;
+        private static final int CASES = 24;
         private static final int REPETITIONS = 3;
         private static final int HEADS = 1;
         private static final int KEYS = 128;
@@ -108,6 +108,7 @@ class TierTrapTest {
                 multiply("multiply of " + rows + " rows", random(rows, KEYS), random(KEYS, KEYS));
             }
             multiply("multiply by a transpose", random(70, KEYS), random(KEYS, KEYS).transpose(0, 1));
+            softmax("softmax of short rows", KEYS);
             softmax("softmax of whole vectors", KEYS * 8);
             softmax("softmax with a rest", KEYS * 8 + 3);
             Kernel chosen = RuntimeInfo.current().kernel();

@@ -97,10 +97,11 @@ final class OnlineSoftmax {
             FloatVector f2 = f.mul(f);
             FloatVector low = FloatVector.broadcast(F, Exp.C3).fma(f, FloatVector.broadcast(F, Exp.C2));
             FloatVector high = FloatVector.broadcast(F, Exp.C5).fma(f, FloatVector.broadcast(F, Exp.C4));
-            FloatVector p = FloatVector.broadcast(F, Exp.C6).fma(f2, high).fma(f2, low).fma(f2, f.add(one));
-            FloatVector weight = p.mul(shifted.reinterpretAsInts()
+            FloatVector t = FloatVector.broadcast(F, Exp.C6).fma(f2, high).fma(f2, low).fma(f2, f);
+            FloatVector scale = shifted.reinterpretAsInts()
                     .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
-                    .reinterpretAsFloats()).blend(0, x.compare(VectorOperators.LT, Exp.LOWEST));
+                    .reinterpretAsFloats();
+            FloatVector weight = t.fma(scale, scale).blend(0, x.compare(VectorOperators.LT, Exp.LOWEST));
             weight.intoMemorySegment(memory, at, ORDER);
             total = weight.fma(times, total);
             times = one;

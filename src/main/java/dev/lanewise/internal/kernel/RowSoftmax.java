@@ -66,22 +66,20 @@ final class RowSoftmax {
         MemorySegment memory = Lanes.requireNative(scratch);
         float top = memory.get(FLOAT, max);
         FloatVector shift = FloatVector.broadcast(F, top == Float.NEGATIVE_INFINITY ? 0 : top);
-        FloatVector one = FloatVector.broadcast(F, 1);
         FloatVector sum = FloatVector.fromMemorySegment(F, memory, sums, ORDER).mul(memory.get(FLOAT, factor));
         for (int v = 0; v < vectors; v++) {
             long lane = (long) v * BYTES;
             FloatVector x = FloatVector.fromMemorySegment(F, from, scores + lane, ORDER).sub(shift);
             FloatVector shifted = x.fma(FloatVector.broadcast(F, Exp.LOG2E), FloatVector.broadcast(F, Exp.SHIFTER));
             FloatVector f = shifted.sub(Exp.SHIFTER).fma(FloatVector.broadcast(F, Exp.MINUS_LN2), x);
-            FloatVector p = FloatVector.broadcast(F, Exp.C6).fma(f, FloatVector.broadcast(F, Exp.C5));
-            p = p.fma(f, FloatVector.broadcast(F, Exp.C4));
-            p = p.fma(f, FloatVector.broadcast(F, Exp.C3));
-            p = p.fma(f, FloatVector.broadcast(F, Exp.C2));
-            p = p.fma(f, one);
-            p = p.fma(f, one);
-            FloatVector weight = p.mul(shifted.reinterpretAsInts()
+            FloatVector f2 = f.mul(f);
+            FloatVector low = FloatVector.broadcast(F, Exp.C3).fma(f, FloatVector.broadcast(F, Exp.C2));
+            FloatVector high = FloatVector.broadcast(F, Exp.C5).fma(f, FloatVector.broadcast(F, Exp.C4));
+            FloatVector t = FloatVector.broadcast(F, Exp.C6).fma(f2, high).fma(f2, low).fma(f2, f);
+            FloatVector scale = shifted.reinterpretAsInts()
                     .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
-                    .reinterpretAsFloats()).blend(0, x.compare(VectorOperators.LT, Exp.LOWEST));
+                    .reinterpretAsFloats();
+            FloatVector weight = t.fma(scale, scale).blend(0, x.compare(VectorOperators.LT, Exp.LOWEST));
             weight.intoMemorySegment(to, weights + lane, ORDER);
             sum = weight.add(sum);
         }

@@ -33,15 +33,14 @@ final class ScoreTransforms {
             FloatVector y = magnitude.mul(-2);
             FloatVector shifted = y.fma(FloatVector.broadcast(F, Exp.LOG2E), FloatVector.broadcast(F, Exp.SHIFTER));
             FloatVector f = shifted.sub(Exp.SHIFTER).fma(FloatVector.broadcast(F, Exp.MINUS_LN2), y);
-            FloatVector p = FloatVector.broadcast(F, Exp.C6).fma(f, FloatVector.broadcast(F, Exp.C5));
-            p = p.fma(f, FloatVector.broadcast(F, Exp.C4));
-            p = p.fma(f, FloatVector.broadcast(F, Exp.C3));
-            p = p.fma(f, FloatVector.broadcast(F, Exp.C2));
-            p = p.fma(f, one);
-            p = p.fma(f, one);
-            FloatVector e = p.mul(shifted.reinterpretAsInts()
+            FloatVector f2 = f.mul(f);
+            FloatVector low = FloatVector.broadcast(F, Exp.C3).fma(f, FloatVector.broadcast(F, Exp.C2));
+            FloatVector high = FloatVector.broadcast(F, Exp.C5).fma(f, FloatVector.broadcast(F, Exp.C4));
+            FloatVector t = FloatVector.broadcast(F, Exp.C6).fma(f2, high).fma(f2, low).fma(f2, f);
+            FloatVector scale = shifted.reinterpretAsInts()
                     .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
-                    .reinterpretAsFloats()).blend(0, y.compare(VectorOperators.LT, Exp.LOWEST));
+                    .reinterpretAsFloats();
+            FloatVector e = t.fma(scale, scale).blend(0, y.compare(VectorOperators.LT, Exp.LOWEST));
             FloatVector big = one.sub(e).div(one.add(e));
             FloatVector z = x.mul(x);
             FloatVector q = FloatVector.broadcast(F, -5.70498872745e-3f)

@@ -16,8 +16,10 @@ import java.lang.foreign.MemorySegment;
  */
 public final class VectorSoftmax {
     private static final int MOST_ROWS = 16;
-    /** Half of the smallest first-level cache, for what is read and what is written. */
-    private static final int GROUP_BYTES = 16 << 10;
+    /** What is read and what is written fits the smallest first-level cache. */
+    private static final int GROUP_BYTES = 32 << 10;
+    /** Up to so many vectors rows are taken four at a time; longer ones are worth loops of their own. */
+    private static final int QUAD_VECTORS = 32;
     /** Scratch: a vector a row each of maxima, sums of weights, and ends of rows; then rows that cannot be done in place. */
     private static final long MAX = 0;
     private static final long SUMS = MAX + (long) MOST_ROWS * BYTES;
@@ -57,20 +59,46 @@ public final class VectorSoftmax {
         int vectors = columns / COUNT;
         int tail = columns % COUNT;
         long end = (long) (columns - COUNT) * Float.BYTES;
-        Context.fill(scratch, MAX, rows, Float.NEGATIVE_INFINITY);
-        Context.fill(scratch, SUMS, rows, 0);
-        RowWeights.raise(in, from, fromRow, rows, vectors, scratch, MAX);
+        int quads = vectors <= QUAD_VECTORS ? rows - rows % QuadWeights.ROWS : 0;
+        int singles = rows - quads;
+        long rest = (long) quads * BYTES;
+        for (int r = 0; r < quads; r += QuadWeights.ROWS) {
+            QuadWeights.maxima(in, from + r * fromRow, fromRow, vectors, BYTES, scratch, MAX + (long) r * BYTES);
+        }
+        if (singles > 0) {
+            Context.fill(scratch, MAX + rest, singles, Float.NEGATIVE_INFINITY);
+            Context.fill(scratch, SUMS + rest, singles, 0);
+            RowWeights.raise(in, from + quads * fromRow, fromRow, singles, vectors, scratch, MAX + rest);
+        }
         if (tail > 0) {
             RowWeights.takeTails(in, from + end, fromRow, rows, COUNT - tail, scratch, TAILS);
             RowWeights.raise(scratch, TAILS, BYTES, rows, 1, scratch, MAX);
         }
-        RowWeights.spreadMaxima(scratch, MAX, rows);
-        RowWeights.exponentiate(in, from, fromRow, out, to, toRow, rows, vectors, scratch, MAX, SUMS);
+        for (int r = 0; r < quads; r += QuadWeights.ROWS) {
+            QuadWeights.spreadMaxima(scratch, MAX + (long) r * BYTES);
+        }
+        for (int r = 0; r < quads; r += 2) {
+            QuadWeights.exponentiate(in, from + r * fromRow, fromRow, out, to + r * toRow, toRow, vectors, BYTES,
+                    scratch, MAX + (long) r * BYTES, SUMS + (long) r * BYTES);
+        }
+        if (singles > 0) {
+            RowWeights.spreadMaxima(scratch, MAX + rest, singles);
+            RowWeights.exponentiate(in, from + quads * fromRow, fromRow, out, to + quads * toRow, toRow, singles,
+                    vectors, scratch, MAX + rest, SUMS + rest);
+        }
         if (tail > 0) {
             RowWeights.exponentiate(scratch, TAILS, BYTES, scratch, TAILS, BYTES, rows, 1, scratch, MAX, SUMS);
         }
-        RowWeights.invertSums(scratch, SUMS, rows);
-        RowWeights.scale(out, to, toRow, rows, vectors, scratch, SUMS);
+        for (int r = 0; r < quads; r += QuadWeights.ROWS) {
+            QuadWeights.invertSums(scratch, SUMS + (long) r * BYTES);
+        }
+        for (int r = 0; r < quads; r += QuadWeights.ROWS) {
+            QuadWeights.scale(out, to + r * toRow, toRow, vectors, BYTES, scratch, SUMS + (long) r * BYTES);
+        }
+        if (singles > 0) {
+            RowWeights.invertSums(scratch, SUMS + rest, singles);
+            RowWeights.scale(out, to + quads * toRow, toRow, singles, vectors, scratch, SUMS + rest);
+        }
         if (tail > 0) {
             RowWeights.scale(scratch, TAILS, BYTES, rows, 1, scratch, SUMS);
             RowWeights.putTails(scratch, TAILS, out, to + end, toRow, rows, COUNT - tail);
