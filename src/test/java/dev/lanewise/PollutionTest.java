@@ -39,7 +39,7 @@ class PollutionTest {
         private static final long OTHERS_NANOS = 1_000_000_000L;
         private static final long WARM_UP_NANOS = 500_000_000L;
         private static final long SETTLED_NANOS = 20_000_000;
-        private static final long PATIENCE_NANOS = 60_000_000_000L;
+        private static final long PATIENCE_NANOS = 20_000_000_000L;
         private static final int ROUNDS = 41;
         private static final long ROUND_NANOS = 3_000_000;
         private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
@@ -60,16 +60,16 @@ class PollutionTest {
             }
             calls.values().forEach(Program::warmUp);
             calls.values().forEach(Program::warmUp);
-            long patience = System.nanoTime() + PATIENCE_NANOS;
-            calls.values().forEach(call -> settle(call, patience));
+            calls.values().forEach(Program::settle);
             calls.forEach(Program::measure);
         }
 
         /**
          * Runs a call until two rounds in succession have allocated nothing: on a busy machine C2 takes seconds to get to all of its methods, and
-         * what is not compiled yet boxes. What boxes to the end of the patience is measured.
+         * what is not compiled yet boxes. What boxes to the end of the patience, which is each call's own, is measured.
          */
-        private static void settle(Runnable call, long patience) {
+        private static void settle(Runnable call) {
+            long patience = System.nanoTime() + PATIENCE_NANOS;
             for (int quiet = 0; quiet < 2 && System.nanoTime() < patience;) {
                 long start = System.nanoTime();
                 long allocated = THREADS.getCurrentThreadAllocatedBytes();

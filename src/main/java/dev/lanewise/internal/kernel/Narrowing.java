@@ -86,7 +86,7 @@ final class Narrowing {
         MemorySegment source = Lanes.requireNative(from);
         IntVector largest = IntVector.zero(I);
         for (int c = 0; c + COUNT <= count; c += COUNT) {
-            largest = largest.max(load(source, at + c * 4L).and(MAGNITUDE));
+            largest = load(source, at + c * 4L).and(MAGNITUDE).max(largest);
         }
         return largest.reduceLanes(VectorOperators.MAX);
     }

@@ -49,8 +49,9 @@ final class OnlineSoftmax {
     }
 
     /**
-     * Four maxima take turns, one call of each operation in the loop. Where a score is
-     * larger it is blended in, a third of the cost of {@code FloatVector.max}, which keeps Java's rules; NaN raises nothing.
+     * Four maxima take turns, one call of each operation in the loop, and as arguments of a vector that has just been loaded: see
+     * {@link RowSoftmax}. Where the maximum is larger it is blended in, a third of the cost of {@code FloatVector.max}, which keeps
+     * Java's rules; after a NaN the maximum means nothing, and the sum is NaN.
      */
     private static void raiseMax(MemorySegment scratch, long scores, long row, int keys, long max) {
         MemorySegment memory = Lanes.requireNative(scratch);
@@ -61,7 +62,7 @@ final class OnlineSoftmax {
         long at = scores;
         for (int j = 0; j < keys; j++) {
             FloatVector s = FloatVector.fromMemorySegment(F, memory, at, ORDER);
-            FloatVector m = m3.blend(s, s.compare(VectorOperators.GT, m3));
+            FloatVector m = s.blend(m3, s.compare(VectorOperators.LT, m3));
             m3 = m2;
             m2 = m1;
             m1 = m0;

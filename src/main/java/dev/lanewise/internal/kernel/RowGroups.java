@@ -19,7 +19,7 @@ final class RowGroups {
     }
 
     /**
-     * Leaves the maxima from before, and raises them. NaN raises nothing. Four maxima take turns.
+     * Leaves the maxima from before, and raises them; after a NaN they mean nothing, and the sum is NaN. Four take turns.
      *
      * @param scores the byte of the first group's scores, the others next to them
      * @param groups how many
@@ -40,7 +40,7 @@ final class RowGroups {
             FloatVector m3 = m0;
             for (int v = 0; v < vectors; v++) {
                 FloatVector s = FloatVector.fromMemorySegment(F, memory, at, ORDER);
-                FloatVector m = m3.blend(s, s.compare(VectorOperators.GT, m3));
+                FloatVector m = s.blend(m3, s.compare(VectorOperators.LT, m3));
                 m3 = m2;
                 m2 = m1;
                 m1 = m0;

@@ -149,8 +149,9 @@ final class ScoreTransforms {
         MemorySegment memory = Lanes.requireNative(scratch);
         VectorMask<Float> any = F.maskAll(false);
         for (int i = 0; i < count; i++) {
-            any = any.or(FloatVector.fromMemorySegment(F, memory, bias + (long) i * BYTES, ORDER)
-                    .compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
+            any = FloatVector.fromMemorySegment(F, memory, bias + (long) i * BYTES, ORDER)
+                    .compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY)
+                    .or(any);
         }
         return any.anyTrue();
     }

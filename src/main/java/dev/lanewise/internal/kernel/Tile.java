@@ -46,7 +46,7 @@ final class Tile {
      * @param c native memory of the output
      * @param out the byte of out[0, 0]
      * @param outRow bytes between rows of the output
-     * @param max the byte in c of running maxima, one a column, which out may raise but NaN does not; or {@link #NO_MAXIMA}
+     * @param max the byte in c of running maxima, one a column, which out may raise; after a NaN it means nothing; or {@link #NO_MAXIMA}
      */
     static void multiply(MemorySegment a, long aBase, long aRow, long aStep, int rows, int depth, MemorySegment b,
             long panel, long panelRow, int vectors, MemorySegment c, long out, long outRow, long max) {

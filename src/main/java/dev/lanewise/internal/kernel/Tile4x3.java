@@ -69,9 +69,9 @@ final class Tile4x3 {
             c00.intoMemorySegment(c, out, ORDER);
             c01.intoMemorySegment(c, out + BYTES, ORDER);
             c02.intoMemorySegment(c, out + 2 * BYTES, ORDER);
-            m0 = m0.blend(c00, c00.compare(VectorOperators.GT, m0));
-            m1 = m1.blend(c01, c01.compare(VectorOperators.GT, m1));
-            m2 = m2.blend(c02, c02.compare(VectorOperators.GT, m2));
+            m0 = c00.blend(m0, c00.compare(VectorOperators.LT, m0));
+            m1 = c01.blend(m1, c01.compare(VectorOperators.LT, m1));
+            m2 = c02.blend(m2, c02.compare(VectorOperators.LT, m2));
             c00 = c10;
             c01 = c11;
             c02 = c12;

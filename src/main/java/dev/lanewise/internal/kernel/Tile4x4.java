@@ -81,10 +81,10 @@ final class Tile4x4 {
             c01.intoMemorySegment(c, out + BYTES, ORDER);
             c02.intoMemorySegment(c, out + 2 * BYTES, ORDER);
             c03.intoMemorySegment(c, out + 3 * BYTES, ORDER);
-            m0 = m0.blend(c00, c00.compare(VectorOperators.GT, m0));
-            m1 = m1.blend(c01, c01.compare(VectorOperators.GT, m1));
-            m2 = m2.blend(c02, c02.compare(VectorOperators.GT, m2));
-            m3 = m3.blend(c03, c03.compare(VectorOperators.GT, m3));
+            m0 = c00.blend(m0, c00.compare(VectorOperators.LT, m0));
+            m1 = c01.blend(m1, c01.compare(VectorOperators.LT, m1));
+            m2 = c02.blend(m2, c02.compare(VectorOperators.LT, m2));
+            m3 = c03.blend(m3, c03.compare(VectorOperators.LT, m3));
             c00 = c10;
             c01 = c11;
             c02 = c12;

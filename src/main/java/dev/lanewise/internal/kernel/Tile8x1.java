@@ -59,7 +59,7 @@ final class Tile8x1 {
         }
         for (int r = 0; r < 8; r++) {
             c00.intoMemorySegment(c, out, ORDER);
-            m0 = m0.blend(c00, c00.compare(VectorOperators.GT, m0));
+            m0 = c00.blend(m0, c00.compare(VectorOperators.LT, m0));
             c00 = c10;
             c10 = c20;
             c20 = c30;

@@ -79,8 +79,8 @@ final class Tile8x2 {
         for (int r = 0; r < 8; r++) {
             c00.intoMemorySegment(c, out, ORDER);
             c01.intoMemorySegment(c, out + BYTES, ORDER);
-            m0 = m0.blend(c00, c00.compare(VectorOperators.GT, m0));
-            m1 = m1.blend(c01, c01.compare(VectorOperators.GT, m1));
+            m0 = c00.blend(m0, c00.compare(VectorOperators.LT, m0));
+            m1 = c01.blend(m1, c01.compare(VectorOperators.LT, m1));
             c00 = c10;
             c01 = c11;
             c10 = c20;
