@@ -25,7 +25,7 @@ class CacheAttentionPropertyTest {
         return cases(sizes);
     }
 
-    /** One row or a few a key/value head, features in whole vectors of any type at any width, and keys enough to be read in streams. */
+    /** One row or a few a key/value head, features in whole vectors of any type at any width, and keys enough for several blocks. */
     @Provide
     Arbitrary<AttentionCase> inPlace() {
         Arbitrary<Integer> features = Arbitraries.of(64, 128, 192, 256);

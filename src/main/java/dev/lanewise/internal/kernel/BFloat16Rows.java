@@ -1,7 +1,6 @@
 package dev.lanewise.internal.kernel;
 
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
-import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.F;
 import static dev.lanewise.internal.kernel.Lanes.FLOAT;
 import static dev.lanewise.internal.kernel.Lanes.I;
@@ -28,10 +27,10 @@ final class BFloat16Rows {
         return IntVector.fromMemorySegment(I, from, at, ORDER);
     }
 
-    /** Adds the products of one query and eight vectors of each row. */
-    static void dot8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch, long query,
-            long partial, long out) {
-        MemorySegment from = requireNative(rows);
+    /** The products of one query and eight vectors of each row. */
+    static void dot8(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
+            long partial) {
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
         FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
@@ -41,74 +40,98 @@ final class BFloat16Rows {
         FloatVector q5 = FloatVector.fromMemorySegment(F, memory, query + 5 * BYTES, ORDER);
         FloatVector q6 = FloatVector.fromMemorySegment(F, memory, query + 6 * BYTES, ORDER);
         FloatVector q7 = FloatVector.fromMemorySegment(F, memory, query + 7 * BYTES, ORDER);
-        for (int j = first; j < end; j += COUNT) {
-            for (int i = 0; i < COUNT; i++) {
-                long row = at[j + i] + column;
-                IntVector x0 = load(from, row);
-                FloatVector a = x0.lanewise(LSHL, 16).reinterpretAsFloats().mul(q0);
-                FloatVector b = x0.and(UPPER_HALF).reinterpretAsFloats().mul(q1);
-                IntVector x1 = load(from, row + BYTES);
-                a = x1.lanewise(LSHL, 16).reinterpretAsFloats().fma(q2, a);
-                b = x1.and(UPPER_HALF).reinterpretAsFloats().fma(q3, b);
-                IntVector x2 = load(from, row + 2 * BYTES);
-                a = x2.lanewise(LSHL, 16).reinterpretAsFloats().fma(q4, a);
-                b = x2.and(UPPER_HALF).reinterpretAsFloats().fma(q5, b);
-                IntVector x3 = load(from, row + 3 * BYTES);
-                a = x3.lanewise(LSHL, 16).reinterpretAsFloats().fma(q6, a);
-                b = x3.and(UPPER_HALF).reinterpretAsFloats().fma(q7, b);
-                a.add(b).intoMemorySegment(memory, partial + (long) i * BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
+        int j = first;
+        for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
+            MemorySegment row = from.asSlice(at, 4 * BYTES);
+            IntVector x0 = load(row, 0);
+            FloatVector a = x0.lanewise(LSHL, 16).reinterpretAsFloats().mul(q0);
+            FloatVector b = x0.and(UPPER_HALF).reinterpretAsFloats().mul(q1);
+            IntVector x1 = load(row, BYTES);
+            a = x1.lanewise(LSHL, 16).reinterpretAsFloats().fma(q2, a);
+            b = x1.and(UPPER_HALF).reinterpretAsFloats().fma(q3, b);
+            IntVector x2 = load(row, 2 * BYTES);
+            a = x2.lanewise(LSHL, 16).reinterpretAsFloats().fma(q4, a);
+            b = x2.and(UPPER_HALF).reinterpretAsFloats().fma(q5, b);
+            IntVector x3 = load(row, 3 * BYTES);
+            a = x3.lanewise(LSHL, 16).reinterpretAsFloats().fma(q6, a);
+            b = x3.and(UPPER_HALF).reinterpretAsFloats().fma(q7, b);
+            a.add(b).intoMemorySegment(memory, to, ORDER);
+            at += stride;
+            if (++j == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
             }
-            LaneSums.add(memory, partial, out + j * 4L);
         }
     }
 
-    /** Adds the products of one query and four vectors of each row. */
-    static void dot4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch, long query,
-            long partial, long out) {
-        MemorySegment from = requireNative(rows);
+    /** The products of one query and four vectors of each row. */
+    static void dot4(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
+            long partial) {
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
         FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
         FloatVector q2 = FloatVector.fromMemorySegment(F, memory, query + 2 * BYTES, ORDER);
         FloatVector q3 = FloatVector.fromMemorySegment(F, memory, query + 3 * BYTES, ORDER);
-        for (int j = first; j < end; j += COUNT) {
-            for (int i = 0; i < COUNT; i++) {
-                long row = at[j + i] + column;
-                IntVector x0 = load(from, row);
-                FloatVector a = x0.lanewise(LSHL, 16).reinterpretAsFloats().mul(q0);
-                FloatVector b = x0.and(UPPER_HALF).reinterpretAsFloats().mul(q1);
-                IntVector x1 = load(from, row + BYTES);
-                a = x1.lanewise(LSHL, 16).reinterpretAsFloats().fma(q2, a);
-                b = x1.and(UPPER_HALF).reinterpretAsFloats().fma(q3, b);
-                a.add(b).intoMemorySegment(memory, partial + (long) i * BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
+        int j = first;
+        for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
+            MemorySegment row = from.asSlice(at, 2 * BYTES);
+            IntVector x0 = load(row, 0);
+            FloatVector a = x0.lanewise(LSHL, 16).reinterpretAsFloats().mul(q0);
+            FloatVector b = x0.and(UPPER_HALF).reinterpretAsFloats().mul(q1);
+            IntVector x1 = load(row, BYTES);
+            a = x1.lanewise(LSHL, 16).reinterpretAsFloats().fma(q2, a);
+            b = x1.and(UPPER_HALF).reinterpretAsFloats().fma(q3, b);
+            a.add(b).intoMemorySegment(memory, to, ORDER);
+            at += stride;
+            if (++j == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
             }
-            LaneSums.add(memory, partial, out + j * 4L);
         }
     }
 
-    /** Adds the products of one query and two vectors of each row. */
-    static void dot2(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch, long query,
-            long partial, long out) {
-        MemorySegment from = requireNative(rows);
+    /** The products of one query and two vectors of each row. */
+    static void dot2(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
+            long partial) {
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
         FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
-        for (int j = first; j < end; j += COUNT) {
-            for (int i = 0; i < COUNT; i++) {
-                long row = at[j + i] + column;
-                IntVector x0 = load(from, row);
-                FloatVector a = x0.lanewise(LSHL, 16).reinterpretAsFloats().mul(q0);
-                FloatVector b = x0.and(UPPER_HALF).reinterpretAsFloats().mul(q1);
-                a.add(b).intoMemorySegment(memory, partial + (long) i * BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
+        int j = first;
+        for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
+            MemorySegment row = from.asSlice(at, BYTES);
+            IntVector x0 = load(row, 0);
+            FloatVector a = x0.lanewise(LSHL, 16).reinterpretAsFloats().mul(q0);
+            FloatVector b = x0.and(UPPER_HALF).reinterpretAsFloats().mul(q1);
+            a.add(b).intoMemorySegment(memory, to, ORDER);
+            at += stride;
+            if (++j == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
             }
-            LaneSums.add(memory, partial, out + j * 4L);
         }
     }
 
     /** Adds to eight vectors of the context with one row of weights. */
-    static void mix8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
+    static void mix8(BlockRows rows, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
-        MemorySegment from = requireNative(rows);
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
         FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
@@ -118,21 +141,30 @@ final class BFloat16Rows {
         FloatVector c5 = FloatVector.fromMemorySegment(F, memory, out + 5 * BYTES, ORDER);
         FloatVector c6 = FloatVector.fromMemorySegment(F, memory, out + 6 * BYTES, ORDER);
         FloatVector c7 = FloatVector.fromMemorySegment(F, memory, out + 7 * BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
-            long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
-            IntVector x0 = load(from, row);
+            IntVector x0 = load(from, at);
             c0 = x0.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c0);
             c1 = x0.and(UPPER_HALF).reinterpretAsFloats().fma(w, c1);
-            IntVector x1 = load(from, row + BYTES);
+            IntVector x1 = load(from, at + BYTES);
             c2 = x1.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c2);
             c3 = x1.and(UPPER_HALF).reinterpretAsFloats().fma(w, c3);
-            IntVector x2 = load(from, row + 2 * BYTES);
+            IntVector x2 = load(from, at + 2 * BYTES);
             c4 = x2.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c4);
             c5 = x2.and(UPPER_HALF).reinterpretAsFloats().fma(w, c5);
-            IntVector x3 = load(from, row + 3 * BYTES);
+            IntVector x3 = load(from, at + 3 * BYTES);
             c6 = x3.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c6);
             c7 = x3.and(UPPER_HALF).reinterpretAsFloats().fma(w, c7);
+            at += stride;
+            if (j + 1 == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
+            }
         }
         c0.intoMemorySegment(memory, out, ORDER);
         c1.intoMemorySegment(memory, out + BYTES, ORDER);
@@ -145,23 +177,32 @@ final class BFloat16Rows {
     }
 
     /** Adds to four vectors of the context with one row of weights. */
-    static void mix4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
+    static void mix4(BlockRows rows, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
-        MemorySegment from = requireNative(rows);
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
         FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
         FloatVector c2 = FloatVector.fromMemorySegment(F, memory, out + 2 * BYTES, ORDER);
         FloatVector c3 = FloatVector.fromMemorySegment(F, memory, out + 3 * BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
-            long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
-            IntVector x0 = load(from, row);
+            IntVector x0 = load(from, at);
             c0 = x0.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c0);
             c1 = x0.and(UPPER_HALF).reinterpretAsFloats().fma(w, c1);
-            IntVector x1 = load(from, row + BYTES);
+            IntVector x1 = load(from, at + BYTES);
             c2 = x1.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c2);
             c3 = x1.and(UPPER_HALF).reinterpretAsFloats().fma(w, c3);
+            at += stride;
+            if (j + 1 == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
+            }
         }
         c0.intoMemorySegment(memory, out, ORDER);
         c1.intoMemorySegment(memory, out + BYTES, ORDER);
@@ -170,18 +211,27 @@ final class BFloat16Rows {
     }
 
     /** Adds to two vectors of the context with one row of weights. */
-    static void mix2(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
+    static void mix2(BlockRows rows, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
-        MemorySegment from = requireNative(rows);
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
         FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
-            long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
-            IntVector x0 = load(from, row);
+            IntVector x0 = load(from, at);
             c0 = x0.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c0);
             c1 = x0.and(UPPER_HALF).reinterpretAsFloats().fma(w, c1);
+            at += stride;
+            if (j + 1 == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
+            }
         }
         c0.intoMemorySegment(memory, out, ORDER);
         c1.intoMemorySegment(memory, out + BYTES, ORDER);

@@ -1,89 +1,106 @@
 package dev.lanewise.internal.kernel;
 
-import static dev.lanewise.internal.kernel.Lanes.COUNT;
-import static dev.lanewise.internal.kernel.Lanes.FLOAT;
-
 import dev.lanewise.ElementType;
 import dev.lanewise.internal.memory.CachedRows;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 
 /**
  * Where the rows of keys, or of values, of one block lie: in the pages of a cache, or copied into scratch as float32, padded with
- * zeros to whole vectors, where they cannot be read in place.
+ * zeros to whole vectors, where they cannot be read in place. Rows that follow each other are a run; kernels go from row to row by
+ * {@link #stride} and look up an address only where a run ends, because memory waits for addresses that have to be read first.
  */
 final class BlockRows {
     /** The memory of all of them. */
     MemorySegment segment;
     /** The type of the elements. */
     ElementType type;
-    /** The byte of each row, and of the last one again up to a whole vector of rows. */
-    final long[] at;
     /** Whether each row has a scale, which is then in scratch. */
     boolean scaled;
-    /** Whether the rows follow each other at one distance. */
-    boolean even;
+    /** Bytes from a row to the next of its run. */
+    long stride;
+
+    private int runs;
+    /** The byte of the first row of each run. */
+    private final long[] starts;
+    /** One past the last row of each run. */
+    private final int[] ends;
 
     BlockRows(int rows) {
-        at = new long[rows + COUNT];
+        starts = new long[rows + 1];
+        ends = new int[rows + 1];
     }
 
-    /** Points at rows of a cache, in the order of the keys or in that of {@link KeyStreams}. */
-    void point(CachedRows cache, boolean values, int head, int key, int rows, int streams) {
+    /** Points at rows of a cache. */
+    void point(CachedRows cache, boolean values, int head, int key, int rows) {
         segment = cache.segment;
         type = cache.type;
         scaled = type == ElementType.INT8;
-        even = streams == 1 && cache.run(key, key + rows) == rows;
-        int each = rows / streams;
-        for (int s = 0; s < streams; s++) {
-            point(cache, values, head, key + s * each, each, s, streams);
+        stride = values ? cache.valueRowBytes : cache.keyRowBytes;
+        runs = 0;
+        for (int j = 0; j < rows;) {
+            starts[runs] = values ? cache.valueAt(head, key + j) : cache.keyAt(head, key + j);
+            j += cache.run(key + j, key + rows);
+            ends[runs++] = j;
         }
-        int spread = each * streams;
-        point(cache, values, head, key + spread, rows - spread, spread, 1);
-        repeatLast(rows);
     }
 
-    private void point(CachedRows cache, boolean values, int head, int key, int rows, int to, int step) {
-        long rowBytes = values ? cache.valueRowBytes : cache.keyRowBytes;
-        for (int j = 0; j < rows;) {
-            int run = cache.run(key + j, key + rows);
-            long row = values ? cache.valueAt(head, key + j) : cache.keyAt(head, key + j);
-            for (int end = j + run; j < end; j++) {
-                at[to + j * step] = row;
-                row += rowBytes;
+    /** The run of a row. */
+    int run(int row) {
+        int low = 0;
+        for (int high = runs - 1; low < high;) {
+            int middle = (low + high) >>> 1;
+            if (ends[middle] > row) {
+                high = middle;
+            } else {
+                low = middle + 1;
             }
         }
+        return low;
+    }
+
+    /** The byte of the first row of a run; of any byte for the one behind the last. */
+    long start(int run) {
+        return starts[run];
+    }
+
+    /** One past the last row of a run. */
+    int end(int run) {
+        return ends[run];
+    }
+
+    /** The byte of a row of a run. */
+    long at(int run, int row) {
+        return starts[run] + (row - (run == 0 ? 0 : ends[run - 1])) * stride;
     }
 
     /** Copies the rows of a cache that were pointed at into scratch, without their scales, and points there. */
-    void stage(int rows, int columns, MemorySegment scratch, long to) {
+    void stage(int columns, MemorySegment scratch, long to) {
         long rowBytes = (long) Transpose.padded(columns) * Float.BYTES;
-        long narrow = (long) columns * type.bytes();
         boolean dense = rowBytes == (long) columns * Float.BYTES;
-        for (int j = 0; j < rows;) {
-            int run = 1;
-            while (dense && j + run < rows && at[j + run] == at[j] + run * narrow) {
-                run++;
+        int rows = ends[runs - 1];
+        for (int run = 0, j = 0; run < runs; run++) {
+            int together = dense ? ends[run] - j : 1;
+            for (long from = starts[run]; j < ends[run]; j += together) {
+                RowStaging.widen(segment, type, from, type.bytes(), together * columns, scratch, to + j * rowBytes);
+                from += stride;
             }
-            RowStaging.widen(segment, type, at[j], type.bytes(), run * columns, scratch, to + j * rowBytes);
-            j += run;
         }
         pad(scratch, to, rowBytes, rows, columns);
-        pointAtScratch(scratch, to, rowBytes, rows);
+        segment = scratch;
+        type = ElementType.FLOAT32;
+        stride = rowBytes;
+        runs = 1;
+        starts[0] = to;
+        ends[0] = rows;
     }
 
-    /** Points at rows of a cache as float32 at one distance, copied into scratch if they are not like that where they lie. */
+    /** Points at rows of a cache as float32 in one run, copied into scratch if they are not like that where they lie. */
     void load(CachedRows cache, boolean values, int head, int key, int rows, int columns, MemorySegment scratch,
             long to) {
-        point(cache, values, head, key, rows, 1);
-        if (type != ElementType.FLOAT32 || !even) {
-            stage(rows, columns, scratch, to);
+        point(cache, values, head, key, rows);
+        if (type != ElementType.FLOAT32 || runs > 1) {
+            stage(columns, scratch, to);
         }
-    }
-
-    /** Bytes from one row to the next, where they lie at one distance. */
-    long stride() {
-        return at[1] - at[0];
     }
 
     /** Copies the scales of rows of a cache, one float32 a row, in the order of the keys. */
@@ -102,32 +119,12 @@ final class BlockRows {
         segment = null;
     }
 
-    private void pointAtScratch(MemorySegment scratch, long to, long rowBytes, int rows) {
-        segment = scratch;
-        type = ElementType.FLOAT32;
-        place(to, rowBytes, rows);
-    }
-
-    private void place(long from, long stride, int rows) {
-        even = true;
-        long row = from;
-        for (int j = 0; j < rows; j++) {
-            at[j] = row;
-            row += stride;
-        }
-        repeatLast(rows);
-    }
-
-    private void repeatLast(int rows) {
-        Arrays.fill(at, rows, rows + COUNT, at[rows - 1]);
-    }
-
     private static void pad(MemorySegment scratch, long to, long rowBytes, int rows, int columns) {
         long from = (long) columns * Float.BYTES;
         if (from < rowBytes) {
             for (int j = 0; j < rows; j++) {
                 for (long c = from; c < rowBytes; c += Float.BYTES) {
-                    scratch.set(FLOAT, to + j * rowBytes + c, 0);
+                    scratch.set(Lanes.FLOAT, to + j * rowBytes + c, 0);
                 }
             }
         }

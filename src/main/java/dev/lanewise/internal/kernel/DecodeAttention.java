@@ -43,8 +43,6 @@ final class DecodeAttention implements UnitKernel {
     private int kvHead;
     private int firstRow;
     private int rows;
-    /** In how many streams the keys of the block at hand are read. */
-    private int streams;
     /** Whether rows are read in place. */
     private boolean keysDirect;
     private boolean valuesDirect;
@@ -279,17 +277,8 @@ final class DecodeAttention implements UnitKernel {
         }
         int from = scores.fromRow;
         int to = scores.toRow;
-        streams = KeyStreams.count(cache, rows, count);
         dot(key, count, from, to);
-        if (scores.transforms() && streams > 1) {
-            KeyStreams.gather(scratch, at.scoresAt, at.orderAt, count, streams);
-            MemorySegment.copy(scratch, at.orderAt, scratch, at.scoresAt, count * 4L);
-            scores.transform(key, count);
-            KeyStreams.spread(scratch, at.scoresAt, at.orderAt, count, streams);
-            MemorySegment.copy(scratch, at.orderAt, scratch, at.scoresAt, count * 4L);
-        } else {
-            scores.transform(key, count);
-        }
+        scores.transform(key, count);
         softmax(count, from, to);
         weighValues(key, count, from, to);
     }
@@ -313,12 +302,7 @@ final class DecodeAttention implements UnitKernel {
     }
 
     private void loadScales(boolean ofValues, int key, int count) {
-        if (streams > 1) {
-            BlockRows.loadScales(cache, ofValues, kvHead, key, count, scratch, at.orderAt);
-            KeyStreams.spread(scratch, at.orderAt, at.scalesAt, count, streams);
-        } else {
-            BlockRows.loadScales(cache, ofValues, kvHead, key, count, scratch, at.scalesAt);
-        }
+        BlockRows.loadScales(cache, ofValues, kvHead, key, count, scratch, at.scalesAt);
     }
 
     /** All rows by tiles, rows in lanes, then transposed. */
@@ -327,7 +311,7 @@ final class DecodeAttention implements UnitKernel {
         int wide = PANEL_VECTORS * COUNT;
         for (int r = 0; r < padded; r += wide) {
             int width = Math.min(wide, padded - r);
-            Tile.multiply(keys.segment, keys.at[0], keys.stride(), Float.BYTES, count,
+            Tile.multiply(keys.segment, keys.start(0), keys.stride, Float.BYTES, count,
                     p.depth, scratch, at.panelAt + (long) r * at.depthVectors * BYTES, width * 4L, width / COUNT,
                     scratch, at.tileAt, width * 4L);
             Transpose.run(scratch, at.tileAt, width * 4L, Transpose.padded(count), width, scratch,
@@ -345,16 +329,16 @@ final class DecodeAttention implements UnitKernel {
             keys.load(cache, false, kvHead, key, count, p.depth, scratch, at.keysAt);
             return;
         }
-        keys.point(cache, false, kvHead, key, count, streams);
+        keys.point(cache, false, kvHead, key, count);
         if (!keysDirect) {
-            keys.stage(count, p.depth, scratch, at.keysAt);
+            keys.stage(p.depth, scratch, at.keysAt);
         }
     }
 
     private void loadValues(int key, int count) {
-        values.point(cache, true, kvHead, key, count, streams);
+        values.point(cache, true, kvHead, key, count);
         if (!valuesDirect) {
-            values.stage(count, p.valueDepth, scratch, at.valuesAt);
+            values.stage(p.valueDepth, scratch, at.valuesAt);
         }
     }
 

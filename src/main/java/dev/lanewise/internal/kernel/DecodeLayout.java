@@ -41,12 +41,10 @@ final class DecodeLayout {
     long chunkFactorsAt;
     /** One row of the context on its way to the order of its features (Dv). */
     long joinedAt;
-    /** Dot products on their way to sums (rows × lanes × lanes), unless rows lie in lanes. */
+    /** Dot products on their way to sums, unless rows lie in lanes. */
     long partialAt;
     /** Biases or mask elements of one row (keys). */
     long biasAt;
-    /** Floats of one row on their way to another order (keys). */
-    long orderAt;
     /** Scales of keys, then of values (keys). */
     long scalesAt;
     /** A block under transposition. */
@@ -79,9 +77,8 @@ final class DecodeLayout {
         factorsAt = reserve(rowFloats);
         chunkFactorsAt = reserve(rowFloats);
         joinedAt = reserve((long) valueVectors * COUNT);
-        partialAt = reserve((long) Math.min(rows, TILED_ROWS) * COUNT * COUNT);
+        partialAt = reserve(LaneSums.FLOATS);
         biasAt = reserve(keyFloats);
-        orderAt = reserve(keyFloats);
         scalesAt = reserve(keyFloats);
         blockAt = reserve(Transpose.BLOCK_BYTES / Float.BYTES);
         keysAt = reserve((long) keys * depthVectors * COUNT);

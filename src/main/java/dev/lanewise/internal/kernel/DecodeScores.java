@@ -84,11 +84,6 @@ final class DecodeScores {
         return true;
     }
 
-    /** Whether {@link #transform} looks at more than single scores: which keys they are. */
-    boolean transforms() {
-        return p.slopes != null || p.positionBias.present();
-    }
-
     /** Turns raw scores into those of the softmax: softcap, biases, −∞ for what is hidden. */
     void transform(int key, int count) {
         for (int r = fromRow; r < toRow; r++) {

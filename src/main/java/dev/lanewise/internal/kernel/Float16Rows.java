@@ -40,65 +40,72 @@ final class Float16Rows {
         return IntVector.fromMemorySegment(I, from, at, ORDER);
     }
 
-    /** Adds the products of one query and all of each row. */
-    static void dot(MemorySegment rows, long[] at, int first, int end, int vectors, MemorySegment scratch, long query,
-            long partial, long out) {
-        MemorySegment from = requireNative(rows);
+    /** The products of one query and all of each row. */
+    static void dot(BlockRows rows, int first, int end, int vectors, MemorySegment scratch, long query,
+            long partial) {
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
-        for (int j = first; j < end; j += COUNT) {
-            for (int i = 0; i < COUNT; i += 2) {
-                long row = at[j + i];
-                long row1 = at[j + i + 1] - row;
-                long q = query;
-                FloatVector s00 = FloatVector.zero(F);
-                FloatVector s01 = FloatVector.zero(F);
-                FloatVector s10 = FloatVector.zero(F);
-                FloatVector s11 = FloatVector.zero(F);
-                for (int d = 0; d < vectors; d += 2) {
-                    FloatVector q0 = FloatVector.fromMemorySegment(F, memory, q, ORDER);
-                    FloatVector q1 = FloatVector.fromMemorySegment(F, memory, q + BYTES, ORDER);
-                    IntVector x0 = load(from, row);
-                    s00 = x0.lanewise(LSHL, 16)
-                            .lanewise(ASHR, 3)
-                            .and(SIGN_EXPONENT_FRACTION)
-                            .reinterpretAsFloats()
-                            .fma(q0, s00);
-                    s01 = x0.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(q1, s01);
-                    IntVector x1 = load(from, row + row1);
-                    s10 = x1.lanewise(LSHL, 16)
-                            .lanewise(ASHR, 3)
-                            .and(SIGN_EXPONENT_FRACTION)
-                            .reinterpretAsFloats()
-                            .fma(q0, s10);
-                    s11 = x1.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(q1, s11);
-                    row += BYTES;
-                    q += 2 * BYTES;
-                }
-                s00.add(s01).intoMemorySegment(memory, partial + (long) i * BYTES, ORDER);
-                s10.add(s11).intoMemorySegment(memory, partial + (long) (i + 1) * BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first);
+        int j = first;
+        for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
+            long row = at;
+            long q = query;
+            FloatVector s0 = FloatVector.zero(F);
+            FloatVector s1 = FloatVector.zero(F);
+            for (int d = 0; d < vectors; d += 2) {
+                IntVector x = load(from, row);
+                s0 = x.lanewise(LSHL, 16)
+                        .lanewise(ASHR, 3)
+                        .and(SIGN_EXPONENT_FRACTION)
+                        .reinterpretAsFloats()
+                        .fma(FloatVector.fromMemorySegment(F, memory, q, ORDER), s0);
+                s1 = x.lanewise(ASHR, 3)
+                        .and(SIGN_EXPONENT_FRACTION)
+                        .reinterpretAsFloats()
+                        .fma(FloatVector.fromMemorySegment(F, memory, q + BYTES, ORDER), s1);
+                row += BYTES;
+                q += 2 * BYTES;
             }
-            LaneSums.add(memory, partial, out + j * 4L);
+            s0.add(s1).intoMemorySegment(memory, to, ORDER);
+            at += stride;
+            if (++j == runEnd) {
+                run++;
+                at = rows.start(run);
+                runEnd = rows.end(run);
+            }
         }
     }
 
     /** Adds to four vectors of the context with one row of weights. */
-    static void mix4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
+    static void mix4(BlockRows rows, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
-        MemorySegment from = requireNative(rows);
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
         FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
         FloatVector c2 = FloatVector.fromMemorySegment(F, memory, out + 2 * BYTES, ORDER);
         FloatVector c3 = FloatVector.fromMemorySegment(F, memory, out + 3 * BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
-            long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L) * REBIAS);
-            IntVector x0 = load(from, row);
+            IntVector x0 = load(from, at);
             c0 = x0.lanewise(LSHL, 16).lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c0);
             c1 = x0.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c1);
-            IntVector x1 = load(from, row + BYTES);
+            IntVector x1 = load(from, at + BYTES);
             c2 = x1.lanewise(LSHL, 16).lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c2);
             c3 = x1.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c3);
+            at += stride;
+            if (j + 1 == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
+            }
         }
         c0.intoMemorySegment(memory, out, ORDER);
         c1.intoMemorySegment(memory, out + BYTES, ORDER);
@@ -107,18 +114,27 @@ final class Float16Rows {
     }
 
     /** Adds to two vectors of the context with one row of weights. */
-    static void mix2(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
+    static void mix2(BlockRows rows, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
-        MemorySegment from = requireNative(rows);
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
         FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
-            long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L) * REBIAS);
-            IntVector x0 = load(from, row);
+            IntVector x0 = load(from, at);
             c0 = x0.lanewise(LSHL, 16).lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c0);
             c1 = x0.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c1);
+            at += stride;
+            if (j + 1 == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
+            }
         }
         c0.intoMemorySegment(memory, out, ORDER);
         c1.intoMemorySegment(memory, out + BYTES, ORDER);

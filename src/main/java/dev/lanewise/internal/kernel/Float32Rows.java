@@ -1,7 +1,6 @@
 package dev.lanewise.internal.kernel;
 
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
-import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.F;
 import static dev.lanewise.internal.kernel.Lanes.FLOAT;
 import static dev.lanewise.internal.kernel.Lanes.ORDER;
@@ -19,10 +18,13 @@ final class Float32Rows {
         return FloatVector.fromMemorySegment(F, from, at, ORDER);
     }
 
-    /** Adds the products of one query and eight vectors of each row. */
-    static void dot8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch, long query,
-            long partial, long out) {
-        MemorySegment from = requireNative(rows);
+    /**
+     * The products of one query and eight vectors of each row, in one sum that goes through the row backwards: C2 then loads it forwards. With two sums
+     * it mixes the loads, and memory is a fifth slower on a Zen 5 core. A slice is one check for all of a row.
+     */
+    static void dot8(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
+            long partial) {
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
         FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
@@ -32,79 +34,104 @@ final class Float32Rows {
         FloatVector q5 = FloatVector.fromMemorySegment(F, memory, query + 5 * BYTES, ORDER);
         FloatVector q6 = FloatVector.fromMemorySegment(F, memory, query + 6 * BYTES, ORDER);
         FloatVector q7 = FloatVector.fromMemorySegment(F, memory, query + 7 * BYTES, ORDER);
-        for (int j = first; j < end; j += COUNT) {
-            for (int i = 0; i < COUNT; i++) {
-                long row = at[j + i] + column;
-                FloatVector a = load(from, row).mul(q0);
-                FloatVector b = load(from, row + BYTES).mul(q1);
-                a = load(from, row + 2 * BYTES).fma(q2, a);
-                b = load(from, row + 3 * BYTES).fma(q3, b);
-                a = load(from, row + 4 * BYTES).fma(q4, a);
-                b = load(from, row + 5 * BYTES).fma(q5, b);
-                a = load(from, row + 6 * BYTES).fma(q6, a);
-                b = load(from, row + 7 * BYTES).fma(q7, b);
-                a.add(b).intoMemorySegment(memory, partial + (long) i * BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
+        int j = first;
+        for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
+            MemorySegment row = from.asSlice(at, 8 * BYTES);
+            FloatVector sum = load(row, 0).mul(q0);
+            sum = load(row, 7 * BYTES).fma(q7, sum);
+            sum = load(row, 6 * BYTES).fma(q6, sum);
+            sum = load(row, 5 * BYTES).fma(q5, sum);
+            sum = load(row, 4 * BYTES).fma(q4, sum);
+            sum = load(row, 3 * BYTES).fma(q3, sum);
+            sum = load(row, 2 * BYTES).fma(q2, sum);
+            sum = load(row, BYTES).fma(q1, sum);
+            sum.intoMemorySegment(memory, to, ORDER);
+            at += stride;
+            if (++j == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
             }
-            LaneSums.add(memory, partial, out + j * 4L);
         }
     }
 
-    /** Adds the products of one query and four vectors of each row. */
-    static void dot4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch, long query,
-            long partial, long out) {
-        MemorySegment from = requireNative(rows);
+    /** The products of one query and four vectors of each row. */
+    static void dot4(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
+            long partial) {
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
         FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
         FloatVector q2 = FloatVector.fromMemorySegment(F, memory, query + 2 * BYTES, ORDER);
         FloatVector q3 = FloatVector.fromMemorySegment(F, memory, query + 3 * BYTES, ORDER);
-        for (int j = first; j < end; j += COUNT) {
-            for (int i = 0; i < COUNT; i++) {
-                long row = at[j + i] + column;
-                FloatVector a = load(from, row).mul(q0);
-                FloatVector b = load(from, row + BYTES).mul(q1);
-                a = load(from, row + 2 * BYTES).fma(q2, a);
-                b = load(from, row + 3 * BYTES).fma(q3, b);
-                a.add(b).intoMemorySegment(memory, partial + (long) i * BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
+        int j = first;
+        for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
+            MemorySegment row = from.asSlice(at, 4 * BYTES);
+            FloatVector a = load(row, 0).mul(q0);
+            FloatVector b = load(row, BYTES).mul(q1);
+            a = load(row, 2 * BYTES).fma(q2, a);
+            b = load(row, 3 * BYTES).fma(q3, b);
+            a.add(b).intoMemorySegment(memory, to, ORDER);
+            at += stride;
+            if (++j == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
             }
-            LaneSums.add(memory, partial, out + j * 4L);
         }
     }
 
-    /** Adds the products of one query and one vector of each row. */
-    static void dot1(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch, long query,
-            long partial, long out) {
-        MemorySegment from = requireNative(rows);
+    /** The products of one query and one vector of each row. */
+    static void dot1(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
+            long partial) {
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
-        for (int j = first; j < end; j += COUNT) {
-            for (int i = 0; i < COUNT; i++) {
-                long row = at[j + i] + column;
-                FloatVector a = load(from, row).mul(q0);
-                a.intoMemorySegment(memory, partial + (long) i * BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
+        int j = first;
+        for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
+            load(from, at).mul(q0).intoMemorySegment(memory, to, ORDER);
+            at += stride;
+            if (++j == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
             }
-            LaneSums.add(memory, partial, out + j * 4L);
         }
     }
 
-    /** Adds the products of several queries and eight vectors of each row; one query after another has {@code partial} and {@code out}. */
-    static void dot8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch, long query,
-            long queryRow, int queries, long partial, long out, long outRow) {
-        MemorySegment from = requireNative(rows);
+    /** The products of several queries and all of each of at most {@link Lanes#COUNT} rows; those of a query are {@link LaneSums#GROUP_BYTES} after the last's. */
+    static void dot8(BlockRows rows, int first, int end, MemorySegment scratch, long query,
+            long queryRow, int queries, long partial) {
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
-        for (int j = first; j < end; j += COUNT) {
-            for (int i = 0; i < COUNT; i++) {
-                long row = at[j + i] + column;
-                FloatVector k0 = load(from, row);
-                FloatVector k1 = load(from, row + BYTES);
-                FloatVector k2 = load(from, row + 2 * BYTES);
-                FloatVector k3 = load(from, row + 3 * BYTES);
-                FloatVector k4 = load(from, row + 4 * BYTES);
-                FloatVector k5 = load(from, row + 5 * BYTES);
-                FloatVector k6 = load(from, row + 6 * BYTES);
-                FloatVector k7 = load(from, row + 7 * BYTES);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        long key = partial;
+        for (int j = first; j < end; run++) {
+            long at = rows.at(run, j);
+            for (int runEnd = Math.min(end, rows.end(run)); j < runEnd; j++) {
+                FloatVector k0 = load(from, at);
+                FloatVector k1 = load(from, at + BYTES);
+                FloatVector k2 = load(from, at + 2 * BYTES);
+                FloatVector k3 = load(from, at + 3 * BYTES);
+                FloatVector k4 = load(from, at + 4 * BYTES);
+                FloatVector k5 = load(from, at + 5 * BYTES);
+                FloatVector k6 = load(from, at + 6 * BYTES);
+                FloatVector k7 = load(from, at + 7 * BYTES);
                 long q = query;
-                long to = partial + (long) i * BYTES;
+                long to = key;
                 for (int r = 0; r < queries; r++) {
                     FloatVector a = load(memory, q).mul(k0);
                     FloatVector b = load(memory, q + BYTES).mul(k1);
@@ -118,17 +145,16 @@ final class Float32Rows {
                     q += queryRow;
                     to += LaneSums.GROUP_BYTES;
                 }
-            }
-            for (int r = 0; r < queries; r++) {
-                LaneSums.add(memory, partial + r * LaneSums.GROUP_BYTES, out + r * outRow + j * 4L);
+                key += BYTES;
+                at += stride;
             }
         }
     }
 
     /** Adds to eight vectors of the context with one row of weights. */
-    static void mix8(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
+    static void mix8(BlockRows rows, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
-        MemorySegment from = requireNative(rows);
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
         FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
@@ -138,17 +164,26 @@ final class Float32Rows {
         FloatVector c5 = FloatVector.fromMemorySegment(F, memory, out + 5 * BYTES, ORDER);
         FloatVector c6 = FloatVector.fromMemorySegment(F, memory, out + 6 * BYTES, ORDER);
         FloatVector c7 = FloatVector.fromMemorySegment(F, memory, out + 7 * BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
-            long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
-            c0 = load(from, row).fma(w, c0);
-            c1 = load(from, row + BYTES).fma(w, c1);
-            c2 = load(from, row + 2 * BYTES).fma(w, c2);
-            c3 = load(from, row + 3 * BYTES).fma(w, c3);
-            c4 = load(from, row + 4 * BYTES).fma(w, c4);
-            c5 = load(from, row + 5 * BYTES).fma(w, c5);
-            c6 = load(from, row + 6 * BYTES).fma(w, c6);
-            c7 = load(from, row + 7 * BYTES).fma(w, c7);
+            c0 = load(from, at).fma(w, c0);
+            c1 = load(from, at + BYTES).fma(w, c1);
+            c2 = load(from, at + 2 * BYTES).fma(w, c2);
+            c3 = load(from, at + 3 * BYTES).fma(w, c3);
+            c4 = load(from, at + 4 * BYTES).fma(w, c4);
+            c5 = load(from, at + 5 * BYTES).fma(w, c5);
+            c6 = load(from, at + 6 * BYTES).fma(w, c6);
+            c7 = load(from, at + 7 * BYTES).fma(w, c7);
+            at += stride;
+            if (j + 1 == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
+            }
         }
         c0.intoMemorySegment(memory, out, ORDER);
         c1.intoMemorySegment(memory, out + BYTES, ORDER);
@@ -161,21 +196,30 @@ final class Float32Rows {
     }
 
     /** Adds to four vectors of the context with one row of weights. */
-    static void mix4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
+    static void mix4(BlockRows rows, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
-        MemorySegment from = requireNative(rows);
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
         FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
         FloatVector c2 = FloatVector.fromMemorySegment(F, memory, out + 2 * BYTES, ORDER);
         FloatVector c3 = FloatVector.fromMemorySegment(F, memory, out + 3 * BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
-            long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
-            c0 = load(from, row).fma(w, c0);
-            c1 = load(from, row + BYTES).fma(w, c1);
-            c2 = load(from, row + 2 * BYTES).fma(w, c2);
-            c3 = load(from, row + 3 * BYTES).fma(w, c3);
+            c0 = load(from, at).fma(w, c0);
+            c1 = load(from, at + BYTES).fma(w, c1);
+            c2 = load(from, at + 2 * BYTES).fma(w, c2);
+            c3 = load(from, at + 3 * BYTES).fma(w, c3);
+            at += stride;
+            if (j + 1 == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
+            }
         }
         c0.intoMemorySegment(memory, out, ORDER);
         c1.intoMemorySegment(memory, out + BYTES, ORDER);
@@ -184,23 +228,32 @@ final class Float32Rows {
     }
 
     /** Adds to one vector of the context with one row of weights. */
-    static void mix1(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
+    static void mix1(BlockRows rows, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
-        MemorySegment from = requireNative(rows);
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
-            long row = at[j] + column;
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
-            c0 = load(from, row).fma(w, c0);
+            c0 = load(from, at).fma(w, c0);
+            at += stride;
+            if (j + 1 == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
+            }
         }
         c0.intoMemorySegment(memory, out, ORDER);
     }
 
     /** Adds to four vectors of the context with four rows of weights. */
-    static void mix4x4(MemorySegment rows, long[] at, int first, int end, long column, MemorySegment scratch,
+    static void mix4x4(BlockRows rows, int first, int end, long column, MemorySegment scratch,
             long weights, long weightRow, long out, long outRow) {
-        MemorySegment from = requireNative(rows);
+        MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector c00 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
         FloatVector c01 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
@@ -218,32 +271,37 @@ final class Float32Rows {
         FloatVector c31 = FloatVector.fromMemorySegment(F, memory, out + 3 * outRow + BYTES, ORDER);
         FloatVector c32 = FloatVector.fromMemorySegment(F, memory, out + 3 * outRow + 2 * BYTES, ORDER);
         FloatVector c33 = FloatVector.fromMemorySegment(F, memory, out + 3 * outRow + 3 * BYTES, ORDER);
-        for (int j = first; j < end; j++) {
-            long row = at[j] + column;
-            FloatVector v0 = load(from, row);
-            FloatVector v1 = load(from, row + BYTES);
-            FloatVector v2 = load(from, row + 2 * BYTES);
-            FloatVector v3 = load(from, row + 3 * BYTES);
-            FloatVector w0 = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
-            c00 = v0.fma(w0, c00);
-            c01 = v1.fma(w0, c01);
-            c02 = v2.fma(w0, c02);
-            c03 = v3.fma(w0, c03);
-            FloatVector w1 = FloatVector.broadcast(F, memory.get(FLOAT, weights + weightRow + j * 4L));
-            c10 = v0.fma(w1, c10);
-            c11 = v1.fma(w1, c11);
-            c12 = v2.fma(w1, c12);
-            c13 = v3.fma(w1, c13);
-            FloatVector w2 = FloatVector.broadcast(F, memory.get(FLOAT, weights + 2 * weightRow + j * 4L));
-            c20 = v0.fma(w2, c20);
-            c21 = v1.fma(w2, c21);
-            c22 = v2.fma(w2, c22);
-            c23 = v3.fma(w2, c23);
-            FloatVector w3 = FloatVector.broadcast(F, memory.get(FLOAT, weights + 3 * weightRow + j * 4L));
-            c30 = v0.fma(w3, c30);
-            c31 = v1.fma(w3, c31);
-            c32 = v2.fma(w3, c32);
-            c33 = v3.fma(w3, c33);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        for (int j = first; j < end; run++) {
+            long at = rows.at(run, j) + column;
+            for (int runEnd = Math.min(end, rows.end(run)); j < runEnd; j++) {
+                FloatVector v0 = load(from, at);
+                FloatVector v1 = load(from, at + BYTES);
+                FloatVector v2 = load(from, at + 2 * BYTES);
+                FloatVector v3 = load(from, at + 3 * BYTES);
+                FloatVector w0 = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
+                c00 = v0.fma(w0, c00);
+                c01 = v1.fma(w0, c01);
+                c02 = v2.fma(w0, c02);
+                c03 = v3.fma(w0, c03);
+                FloatVector w1 = FloatVector.broadcast(F, memory.get(FLOAT, weights + weightRow + j * 4L));
+                c10 = v0.fma(w1, c10);
+                c11 = v1.fma(w1, c11);
+                c12 = v2.fma(w1, c12);
+                c13 = v3.fma(w1, c13);
+                FloatVector w2 = FloatVector.broadcast(F, memory.get(FLOAT, weights + 2 * weightRow + j * 4L));
+                c20 = v0.fma(w2, c20);
+                c21 = v1.fma(w2, c21);
+                c22 = v2.fma(w2, c22);
+                c23 = v3.fma(w2, c23);
+                FloatVector w3 = FloatVector.broadcast(F, memory.get(FLOAT, weights + 3 * weightRow + j * 4L));
+                c30 = v0.fma(w3, c30);
+                c31 = v1.fma(w3, c31);
+                c32 = v2.fma(w3, c32);
+                c33 = v3.fma(w3, c33);
+                at += stride;
+            }
         }
         c00.intoMemorySegment(memory, out, ORDER);
         c01.intoMemorySegment(memory, out + BYTES, ORDER);

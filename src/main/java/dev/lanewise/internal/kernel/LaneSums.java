@@ -17,6 +17,11 @@ import jdk.incubator.vector.VectorShuffle;
 final class LaneSums {
     /** Bytes of the vectors that are summed at once. */
     static final long GROUP_BYTES = (long) COUNT * BYTES;
+    /** The most vectors that are summed together where keys stream by: their loop ends so seldom that memory does not wait for it. */
+    static final int BATCH = 256;
+    /** The even lanes, then the odd ones. */
+    private static final VectorShuffle<Float> EVENS_ODDS = VectorShuffle.fromOp(F,
+            lane -> lane % (COUNT / 2) * 2 + lane / (COUNT / 2));
     private static final int QUARTER = COUNT / 4;
     private static final VectorShuffle<Float> XOR_FAR = xor(COUNT / 2);
     private static final VectorShuffle<Float> XOR_NEAR = xor(COUNT / 4);
@@ -44,6 +49,43 @@ final class LaneSums {
                         : distance == 2
                                 ? Transpose.BIT2
                                 : Transpose.BIT1;
+    }
+
+    /** Floats of scratch for so many vectors and all that their sums take. */
+    static final int FLOATS = 2 * BATCH * COUNT;
+
+    /**
+     * Adds the sum of vector i to float i, where {@code step} is that of a vector. Each step turns two vectors that follow each other into one: its lower half is the sums of the pairs of
+     * lanes of the first, its upper half those of the second; so that all steps of all vectors are one loop, over what it has left behind.
+     *
+     * @param vectors the byte of the first vector in scratch; as many behind them are free
+     * @param count how many vectors: a multiple of {@link Lanes#COUNT}
+     * @param to the byte of the first sum
+     * @param step bytes from there to the sum of vector {@link Lanes#COUNT}, and so on
+     */
+    static void add(MemorySegment scratch, long vectors, int count, long to, long step) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        int groups = count / COUNT;
+        long from = vectors;
+        long halves = vectors + (long) count * BYTES;
+        for (int n = 0; n < count - groups; n++) {
+            FloatVector a = FloatVector.fromMemorySegment(F, memory, from, ORDER);
+            FloatVector b = FloatVector.fromMemorySegment(F, memory, from + BYTES, ORDER);
+            a.blend(b, Transpose.BIT1)
+                    .add(b.blend(a, Transpose.BIT1).rearrange(Transpose.XOR1))
+                    .rearrange(EVENS_ODDS)
+                    .intoMemorySegment(memory, halves, ORDER);
+            from += 2 * BYTES;
+            halves += BYTES;
+        }
+        long sums = halves - (long) groups * BYTES;
+        long out = to;
+        for (; sums < halves; sums += BYTES) {
+            FloatVector.fromMemorySegment(F, memory, out, ORDER)
+                    .add(FloatVector.fromMemorySegment(F, memory, sums, ORDER))
+                    .intoMemorySegment(memory, out, ORDER);
+            out += step;
+        }
     }
 
     /**

@@ -25,14 +25,14 @@ final class RowProducts {
     /**
      * scores[r, j] = query[r] · row[j].
      *
-     * @param block the rows; addresses beyond the last one, up to a whole vector of rows, are those of any row
+     * @param block the rows
      * @param count how many rows
      * @param depth vectors of float32 in a row
      * @param query the byte of query 0 in scratch
      * @param queryRow bytes between queries
      * @param queries how many
-     * @param partial the byte of as many free vectors of scratch as a vector has lanes, for each query
-     * @param out the byte of score (0, 0); each row has room for whole vectors
+     * @param partial the byte of {@link LaneSums#FLOATS} free floats of scratch
+     * @param out the byte of score (0, 0); each row has room for whole vectors, the rest of which is any numbers afterwards
      * @param outRow bytes between rows of scores
      */
     static void dot(BlockRows block, int count, int depth, MemorySegment scratch, long query, long queryRow,
@@ -41,8 +41,7 @@ final class RowProducts {
             Context.fill(scratch, out + r * outRow, Transpose.padded(count) / COUNT, 0);
         }
         if (queries > 1 && block.type == ElementType.FLOAT32 && depth == WIDEST) {
-            Float32Rows.dot8(block.segment, block.at, 0, count, 0, scratch, query, queryRow, queries, partial, out,
-                    outRow);
+            dotAll(block, count, scratch, query, queryRow, queries, partial, out, outRow);
             return;
         }
         int slice = slice(queries, depth, block, count);
@@ -59,46 +58,50 @@ final class RowProducts {
         return rows == 1 && vectors <= width(block.type, vectors) ? Math.max(1, count) : SLICE;
     }
 
+    /** All queries at once with rows of eight vectors of float32. */
+    private static void dotAll(BlockRows block, int count, MemorySegment scratch, long query, long queryRow,
+            int queries, long partial, long out, long outRow) {
+        for (int j = 0; j < count; j += COUNT) {
+            Float32Rows.dot8(block, j, Math.min(count, j + COUNT), scratch, query, queryRow, queries, partial);
+            LaneSums.add(scratch, partial, queries * COUNT, out + j * 4L, outRow);
+        }
+    }
+
     private static void dot(BlockRows block, int first, int end, int depth, MemorySegment scratch, long query,
             long partial, long out) {
-        if (block.type == ElementType.FLOAT16) {
-            Float16Rows.dot(block.segment, block.at, first, end, depth, scratch, query, partial, out);
-            return;
-        }
         for (int d = 0; d < depth;) {
-            int width = width(block.type, depth - d);
-            dot(block, width, first, end, column(block, d), scratch, query + (long) d * BYTES, partial, out);
+            int width = block.type == ElementType.FLOAT16 ? depth : width(block.type, depth - d);
+            for (int j = first; j < end; j += LaneSums.BATCH) {
+                int rows = Math.min(LaneSums.BATCH, end - j);
+                dot(block, width, j, j + rows, column(block, d), scratch, query + (long) d * BYTES, partial);
+                LaneSums.add(scratch, partial, Transpose.padded(rows), out + j * 4L, BYTES);
+            }
             d += width;
         }
     }
 
     private static void dot(BlockRows block, int width, int first, int end, long column, MemorySegment scratch,
-            long query, long partial, long out) {
+            long query, long partial) {
         switch (block.type) {
             case BFLOAT16 -> {
                 switch (width) {
-                    case 8 ->
-                        BFloat16Rows.dot8(block.segment, block.at, first, end, column, scratch, query, partial, out);
-                    case 4 ->
-                        BFloat16Rows.dot4(block.segment, block.at, first, end, column, scratch, query, partial, out);
-                    default ->
-                        BFloat16Rows.dot2(block.segment, block.at, first, end, column, scratch, query, partial, out);
+                    case 8 -> BFloat16Rows.dot8(block, first, end, column, scratch, query, partial);
+                    case 4 -> BFloat16Rows.dot4(block, first, end, column, scratch, query, partial);
+                    default -> BFloat16Rows.dot2(block, first, end, column, scratch, query, partial);
                 }
             }
+            case FLOAT16 -> Float16Rows.dot(block, first, end, width, scratch, query, partial);
             case INT8 -> {
                 switch (width) {
-                    case 8 -> Int8Rows.dot8(block.segment, block.at, first, end, column, scratch, query, partial, out);
-                    default -> Int8Rows.dot4(block.segment, block.at, first, end, column, scratch, query, partial, out);
+                    case 8 -> Int8Rows.dot8(block, first, end, column, scratch, query, partial);
+                    default -> Int8Rows.dot4(block, first, end, column, scratch, query, partial);
                 }
             }
             default -> {
                 switch (width) {
-                    case 8 ->
-                        Float32Rows.dot8(block.segment, block.at, first, end, column, scratch, query, partial, out);
-                    case 4 ->
-                        Float32Rows.dot4(block.segment, block.at, first, end, column, scratch, query, partial, out);
-                    default ->
-                        Float32Rows.dot1(block.segment, block.at, first, end, column, scratch, query, partial, out);
+                    case 8 -> Float32Rows.dot8(block, first, end, column, scratch, query, partial);
+                    case 4 -> Float32Rows.dot4(block, first, end, column, scratch, query, partial);
+                    default -> Float32Rows.dot1(block, first, end, column, scratch, query, partial);
                 }
             }
         }
@@ -143,7 +146,7 @@ final class RowProducts {
                     mixFour(block, j, end, columns, scratch, weights + r * weightRow, weightRow, sums);
                     r += GROUP;
                 } else {
-                    mixOne(block, Math.max(j, scores.first[r]), Math.min(end, scores.end[r]), columns, scratch,
+                    mixOne(block, 0, Math.max(j, scores.first[r]), Math.min(end, scores.end[r]), columns, scratch,
                             weights + r * weightRow, sums);
                     r++;
                 }
@@ -155,20 +158,18 @@ final class RowProducts {
             long weightRow, long out) {
         int c = 0;
         for (; c + GROUP <= columns; c += GROUP) {
-            Float32Rows.mix4x4(block.segment, block.at, first, end, column(block, c), scratch, weights, weightRow,
+            Float32Rows.mix4x4(block, first, end, column(block, c), scratch, weights, weightRow,
                     out + (long) c * BYTES, (long) columns * BYTES);
         }
-        for (; c < columns; c++) {
-            for (int r = 0; r < GROUP; r++) {
-                Float32Rows.mix1(block.segment, block.at, first, end, column(block, c), scratch,
-                        weights + r * weightRow, out + ((long) r * columns + c) * BYTES);
-            }
+        for (int r = 0; r < GROUP && c < columns; r++) {
+            mixOne(block, c, first, end, columns, scratch, weights + r * weightRow, out + (long) r * columns * BYTES);
         }
     }
 
-    private static void mixOne(BlockRows block, int first, int end, int columns, MemorySegment scratch, long weights,
-            long out) {
-        for (int c = 0; c < columns;) {
+    /** Columns from one vector on. */
+    private static void mixOne(BlockRows block, int from, int first, int end, int columns, MemorySegment scratch,
+            long weights, long out) {
+        for (int c = from; c < columns;) {
             int width = width(block.type, columns - c);
             mix(block, width, first, end, column(block, c), scratch, weights, out + (long) c * BYTES);
             c += width;
@@ -180,28 +181,28 @@ final class RowProducts {
         switch (block.type) {
             case BFLOAT16 -> {
                 switch (width) {
-                    case 8 -> BFloat16Rows.mix8(block.segment, block.at, first, end, column, scratch, weights, out);
-                    case 4 -> BFloat16Rows.mix4(block.segment, block.at, first, end, column, scratch, weights, out);
-                    default -> BFloat16Rows.mix2(block.segment, block.at, first, end, column, scratch, weights, out);
+                    case 8 -> BFloat16Rows.mix8(block, first, end, column, scratch, weights, out);
+                    case 4 -> BFloat16Rows.mix4(block, first, end, column, scratch, weights, out);
+                    default -> BFloat16Rows.mix2(block, first, end, column, scratch, weights, out);
                 }
             }
             case FLOAT16 -> {
                 switch (width) {
-                    case 4 -> Float16Rows.mix4(block.segment, block.at, first, end, column, scratch, weights, out);
-                    default -> Float16Rows.mix2(block.segment, block.at, first, end, column, scratch, weights, out);
+                    case 4 -> Float16Rows.mix4(block, first, end, column, scratch, weights, out);
+                    default -> Float16Rows.mix2(block, first, end, column, scratch, weights, out);
                 }
             }
             case INT8 -> {
                 switch (width) {
-                    case 8 -> Int8Rows.mix8(block.segment, block.at, first, end, column, scratch, weights, out);
-                    default -> Int8Rows.mix4(block.segment, block.at, first, end, column, scratch, weights, out);
+                    case 8 -> Int8Rows.mix8(block, first, end, column, scratch, weights, out);
+                    default -> Int8Rows.mix4(block, first, end, column, scratch, weights, out);
                 }
             }
             default -> {
                 switch (width) {
-                    case 8 -> Float32Rows.mix8(block.segment, block.at, first, end, column, scratch, weights, out);
-                    case 4 -> Float32Rows.mix4(block.segment, block.at, first, end, column, scratch, weights, out);
-                    default -> Float32Rows.mix1(block.segment, block.at, first, end, column, scratch, weights, out);
+                    case 8 -> Float32Rows.mix8(block, first, end, column, scratch, weights, out);
+                    case 4 -> Float32Rows.mix4(block, first, end, column, scratch, weights, out);
+                    default -> Float32Rows.mix1(block, first, end, column, scratch, weights, out);
                 }
             }
         }

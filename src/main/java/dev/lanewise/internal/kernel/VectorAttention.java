@@ -373,7 +373,7 @@ final class VectorAttention implements UnitKernel {
             CachedRows cache = p.cached(bounds.batch);
             int kvHead = head / p.group;
             block.load(cache, false, kvHead, row, keys, p.depth, scratch, keysAt);
-            multiplyKeys(block.segment, block.at[0], block.stride(), Float.BYTES, keys, plain);
+            multiplyKeys(block.segment, block.start(0), block.stride, Float.BYTES, keys, plain);
             scaleScores(cache, false, kvHead, row, keys);
             return;
         }
@@ -443,8 +443,8 @@ final class VectorAttention implements UnitKernel {
             block.load(cache, true, head / p.group, row, keys, p.valueDepth, scratch, valuesAt);
             scaleScores(cache, true, head / p.group, row, keys);
             values = block.segment;
-            from = block.at[0];
-            keyStride = block.stride();
+            from = block.start(0);
+            keyStride = block.stride;
             featureStride = Float.BYTES;
         } else if (!p.v.direct) {
             keyStride = (long) p.valueDepth * Float.BYTES;
