@@ -34,8 +34,8 @@ record IntrinsicsLog(Set<String> compiled, Set<String> missed) {
             "Widening::float16", "Widening::int8", "RowWeights::exponentiate", "QuadWeights::maxima",
             "QuadWeights::exponentiate", "StridedRows::dot",
             "StridedRows::mix4x4",
-            "Float32Rows::dot8", "Float32Rows::mix8", "BFloat16Rows::dot8", "BFloat16Rows::mix8", "Float16Rows::dot",
-            "Float16Rows::mix4", "Int8Rows::dot8", "Int8Rows::mix8", "LaneSums::add", "RowSoftmax::raiseMax",
+            "Float32Rows::dot8", "Float32Rows::mix8", "BFloat16Rows::dot8", "BFloat16Rows::mix8", "Float16Rows::dot8",
+            "Float16Rows::mix8", "Int8Rows::dot8", "Int8Rows::mix8", "LaneSums::add", "RowSoftmax::raiseMax",
             "RowSoftmax::exponentiate", "Narrowing::bfloat16", "Narrowing::float16", "Narrowing::int8");
 
     static IntrinsicsLog parse(Stream<String> lines) {

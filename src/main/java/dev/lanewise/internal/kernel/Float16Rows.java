@@ -40,43 +40,194 @@ final class Float16Rows {
         return IntVector.fromMemorySegment(I, from, at, ORDER);
     }
 
-    /** The products of one query and all of each row. */
-    static void dot(BlockRows rows, int first, int end, int vectors, MemorySegment scratch, long query,
+    /**
+     * The products of one query and eight vectors of each row, in two halves that change places: all eight in one turn are more than C2 inlines
+     * (NodeCountInliningCutoff), and it would box what comes last.
+     */
+    static void dot8(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
             long partial) {
         MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
+        FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
+        FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
+        FloatVector q2 = FloatVector.fromMemorySegment(F, memory, query + 2 * BYTES, ORDER);
+        FloatVector q3 = FloatVector.fromMemorySegment(F, memory, query + 3 * BYTES, ORDER);
+        FloatVector q4 = FloatVector.fromMemorySegment(F, memory, query + 4 * BYTES, ORDER);
+        FloatVector q5 = FloatVector.fromMemorySegment(F, memory, query + 5 * BYTES, ORDER);
+        FloatVector q6 = FloatVector.fromMemorySegment(F, memory, query + 6 * BYTES, ORDER);
+        FloatVector q7 = FloatVector.fromMemorySegment(F, memory, query + 7 * BYTES, ORDER);
         long stride = rows.stride;
         int run = rows.run(first);
         int runEnd = rows.end(run);
-        long at = rows.at(run, first);
+        long at = rows.at(run, first) + column;
         int j = first;
         for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
-            long row = at;
-            long q = query;
-            FloatVector s0 = FloatVector.zero(F);
-            FloatVector s1 = FloatVector.zero(F);
-            for (int d = 0; d < vectors; d += 2) {
-                IntVector x = load(from, row);
-                s0 = x.lanewise(LSHL, 16)
+            FloatVector sum = FloatVector.zero(F);
+            for (int half = 0; half < 2; half++) {
+                IntVector x0 = load(from, at + half * 2L * BYTES);
+                sum = x0.lanewise(LSHL, 16)
                         .lanewise(ASHR, 3)
                         .and(SIGN_EXPONENT_FRACTION)
                         .reinterpretAsFloats()
-                        .fma(FloatVector.fromMemorySegment(F, memory, q, ORDER), s0);
-                s1 = x.lanewise(ASHR, 3)
+                        .fma(q0, sum);
+                sum = x0.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(q1, sum);
+                IntVector x1 = load(from, at + half * 2L * BYTES + BYTES);
+                sum = x1.lanewise(LSHL, 16)
+                        .lanewise(ASHR, 3)
                         .and(SIGN_EXPONENT_FRACTION)
                         .reinterpretAsFloats()
-                        .fma(FloatVector.fromMemorySegment(F, memory, q + BYTES, ORDER), s1);
-                row += BYTES;
-                q += 2 * BYTES;
+                        .fma(q2, sum);
+                sum = x1.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(q3, sum);
+                FloatVector p0 = q0;
+                q0 = q4;
+                q4 = p0;
+                FloatVector p1 = q1;
+                q1 = q5;
+                q5 = p1;
+                FloatVector p2 = q2;
+                q2 = q6;
+                q6 = p2;
+                FloatVector p3 = q3;
+                q3 = q7;
+                q7 = p3;
             }
-            s0.add(s1).intoMemorySegment(memory, to, ORDER);
+            sum.intoMemorySegment(memory, to, ORDER);
             at += stride;
             if (++j == runEnd) {
                 run++;
-                at = rows.start(run);
+                at = rows.start(run) + column;
                 runEnd = rows.end(run);
             }
         }
+    }
+
+    /** The products of one query and four vectors of each row. */
+    static void dot4(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
+            long partial) {
+        MemorySegment from = requireNative(rows.segment);
+        MemorySegment memory = requireNative(scratch);
+        FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
+        FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
+        FloatVector q2 = FloatVector.fromMemorySegment(F, memory, query + 2 * BYTES, ORDER);
+        FloatVector q3 = FloatVector.fromMemorySegment(F, memory, query + 3 * BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
+        int j = first;
+        for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
+            IntVector x0 = load(from, at);
+            FloatVector sum = x0.lanewise(LSHL, 16)
+                    .lanewise(ASHR, 3)
+                    .and(SIGN_EXPONENT_FRACTION)
+                    .reinterpretAsFloats()
+                    .mul(q0);
+            sum = x0.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(q1, sum);
+            IntVector x1 = load(from, at + BYTES);
+            sum = x1.lanewise(LSHL, 16)
+                    .lanewise(ASHR, 3)
+                    .and(SIGN_EXPONENT_FRACTION)
+                    .reinterpretAsFloats()
+                    .fma(q2, sum);
+            sum = x1.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(q3, sum);
+            sum.intoMemorySegment(memory, to, ORDER);
+            at += stride;
+            if (++j == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
+            }
+        }
+    }
+
+    /** The products of one query and two vectors of each row. */
+    static void dot2(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
+            long partial) {
+        MemorySegment from = requireNative(rows.segment);
+        MemorySegment memory = requireNative(scratch);
+        FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
+        FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
+        int j = first;
+        for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
+            IntVector x0 = load(from, at);
+            FloatVector sum = x0.lanewise(LSHL, 16)
+                    .lanewise(ASHR, 3)
+                    .and(SIGN_EXPONENT_FRACTION)
+                    .reinterpretAsFloats()
+                    .mul(q0);
+            sum = x0.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(q1, sum);
+            sum.intoMemorySegment(memory, to, ORDER);
+            at += stride;
+            if (++j == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
+            }
+        }
+    }
+
+    /** Adds to eight vectors of the context with one row of weights, in two halves that change places. */
+    static void mix8(BlockRows rows, int first, int end, long column, MemorySegment scratch,
+            long weights, long out) {
+        MemorySegment from = requireNative(rows.segment);
+        MemorySegment memory = requireNative(scratch);
+        FloatVector c0 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
+        FloatVector c1 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
+        FloatVector c2 = FloatVector.fromMemorySegment(F, memory, out + 2 * BYTES, ORDER);
+        FloatVector c3 = FloatVector.fromMemorySegment(F, memory, out + 3 * BYTES, ORDER);
+        FloatVector c4 = FloatVector.fromMemorySegment(F, memory, out + 4 * BYTES, ORDER);
+        FloatVector c5 = FloatVector.fromMemorySegment(F, memory, out + 5 * BYTES, ORDER);
+        FloatVector c6 = FloatVector.fromMemorySegment(F, memory, out + 6 * BYTES, ORDER);
+        FloatVector c7 = FloatVector.fromMemorySegment(F, memory, out + 7 * BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
+        for (int j = first; j < end; j++) {
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L) * REBIAS);
+            for (int half = 0; half < 2; half++) {
+                IntVector x0 = load(from, at + half * 2L * BYTES);
+                FloatVector d0 = x0.lanewise(LSHL, 16)
+                        .lanewise(ASHR, 3)
+                        .and(SIGN_EXPONENT_FRACTION)
+                        .reinterpretAsFloats()
+                        .fma(w, c0);
+                FloatVector d1 = x0.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c1);
+                IntVector x1 = load(from, at + half * 2L * BYTES + BYTES);
+                FloatVector d2 = x1.lanewise(LSHL, 16)
+                        .lanewise(ASHR, 3)
+                        .and(SIGN_EXPONENT_FRACTION)
+                        .reinterpretAsFloats()
+                        .fma(w, c2);
+                FloatVector d3 = x1.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c3);
+                c0 = c4;
+                c4 = d0;
+                c1 = c5;
+                c5 = d1;
+                c2 = c6;
+                c6 = d2;
+                c3 = c7;
+                c7 = d3;
+            }
+            at += stride;
+            if (j + 1 == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
+            }
+        }
+        c0.intoMemorySegment(memory, out, ORDER);
+        c1.intoMemorySegment(memory, out + BYTES, ORDER);
+        c2.intoMemorySegment(memory, out + 2 * BYTES, ORDER);
+        c3.intoMemorySegment(memory, out + 3 * BYTES, ORDER);
+        c4.intoMemorySegment(memory, out + 4 * BYTES, ORDER);
+        c5.intoMemorySegment(memory, out + 5 * BYTES, ORDER);
+        c6.intoMemorySegment(memory, out + 6 * BYTES, ORDER);
+        c7.intoMemorySegment(memory, out + 7 * BYTES, ORDER);
     }
 
     /** Adds to four vectors of the context with one row of weights. */

@@ -70,7 +70,7 @@ final class RowProducts {
     private static void dot(BlockRows block, int first, int end, int depth, MemorySegment scratch, long query,
             long partial, long out) {
         for (int d = 0; d < depth;) {
-            int width = block.type == ElementType.FLOAT16 ? depth : width(block.type, depth - d);
+            int width = width(block.type, depth - d);
             for (int j = first; j < end; j += LaneSums.BATCH) {
                 int rows = Math.min(LaneSums.BATCH, end - j);
                 dot(block, width, j, j + rows, column(block, d), scratch, query + (long) d * BYTES, partial);
@@ -90,7 +90,13 @@ final class RowProducts {
                     default -> BFloat16Rows.dot2(block, first, end, column, scratch, query, partial);
                 }
             }
-            case FLOAT16 -> Float16Rows.dot(block, first, end, width, scratch, query, partial);
+            case FLOAT16 -> {
+                switch (width) {
+                    case 8 -> Float16Rows.dot8(block, first, end, column, scratch, query, partial);
+                    case 4 -> Float16Rows.dot4(block, first, end, column, scratch, query, partial);
+                    default -> Float16Rows.dot2(block, first, end, column, scratch, query, partial);
+                }
+            }
             case INT8 -> {
                 switch (width) {
                     case 8 -> Int8Rows.dot8(block, first, end, column, scratch, query, partial);
@@ -110,8 +116,7 @@ final class RowProducts {
     /** Vectors of float32 that one pass over the rows takes, at most so many. */
     private static int width(ElementType type, int vectors) {
         int least = Integer.BYTES / type.bytes();
-        // Eight vectors of float16 are more than C2 inlines (NodeCountInliningCutoff): it boxes what comes last.
-        return vectors >= WIDEST && type != ElementType.FLOAT16 ? WIDEST : vectors >= 4 ? 4 : least;
+        return vectors >= WIDEST ? WIDEST : vectors >= 4 ? 4 : least;
     }
 
     /** The byte where so many vectors of float32 begin in a row. */
@@ -188,6 +193,7 @@ final class RowProducts {
             }
             case FLOAT16 -> {
                 switch (width) {
+                    case 8 -> Float16Rows.mix8(block, first, end, column, scratch, weights, out);
                     case 4 -> Float16Rows.mix4(block, first, end, column, scratch, weights, out);
                     default -> Float16Rows.mix2(block, first, end, column, scratch, weights, out);
                 }
