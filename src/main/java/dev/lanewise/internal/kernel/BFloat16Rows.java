@@ -125,7 +125,7 @@ final class BFloat16Rows {
         }
     }
 
-    /** Adds to eight vectors of the context with one row of weights. */
+    /** Adds to eight vectors of the context with one row of weights, in two halves that change places. */
     static void mix8(BlockRows rows, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
         MemorySegment from = requireNative(rows.segment);
@@ -144,18 +144,22 @@ final class BFloat16Rows {
         long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
-            IntVector x0 = load(from, at);
-            c0 = x0.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c0);
-            c1 = x0.and(UPPER_HALF).reinterpretAsFloats().fma(w, c1);
-            IntVector x1 = load(from, at + BYTES);
-            c2 = x1.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c2);
-            c3 = x1.and(UPPER_HALF).reinterpretAsFloats().fma(w, c3);
-            IntVector x2 = load(from, at + 2 * BYTES);
-            c4 = x2.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c4);
-            c5 = x2.and(UPPER_HALF).reinterpretAsFloats().fma(w, c5);
-            IntVector x3 = load(from, at + 3 * BYTES);
-            c6 = x3.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c6);
-            c7 = x3.and(UPPER_HALF).reinterpretAsFloats().fma(w, c7);
+            for (int half = 0; half < 2; half++) {
+                IntVector x0 = load(from, at + half * 2L * BYTES);
+                FloatVector d0 = x0.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c0);
+                FloatVector d1 = x0.and(UPPER_HALF).reinterpretAsFloats().fma(w, c1);
+                IntVector x1 = load(from, at + half * 2L * BYTES + BYTES);
+                FloatVector d2 = x1.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c2);
+                FloatVector d3 = x1.and(UPPER_HALF).reinterpretAsFloats().fma(w, c3);
+                c0 = c4;
+                c4 = d0;
+                c1 = c5;
+                c5 = d1;
+                c2 = c6;
+                c6 = d2;
+                c3 = c7;
+                c7 = d3;
+            }
             at += stride;
             if (j + 1 == runEnd) {
                 run++;

@@ -250,6 +250,87 @@ final class Float32Rows {
         c0.intoMemorySegment(memory, out, ORDER);
     }
 
+    /** Adds to eight vectors of the context with two rows of weights, in two halves that change places. */
+    static void mix2x8(BlockRows rows, int first, int end, long column, MemorySegment scratch, long weights,
+            long weightRow, long out, long outRow) {
+        MemorySegment from = requireNative(rows.segment);
+        MemorySegment memory = requireNative(scratch);
+        FloatVector c00 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
+        FloatVector c01 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
+        FloatVector c02 = FloatVector.fromMemorySegment(F, memory, out + 2 * BYTES, ORDER);
+        FloatVector c03 = FloatVector.fromMemorySegment(F, memory, out + 3 * BYTES, ORDER);
+        FloatVector c04 = FloatVector.fromMemorySegment(F, memory, out + 4 * BYTES, ORDER);
+        FloatVector c05 = FloatVector.fromMemorySegment(F, memory, out + 5 * BYTES, ORDER);
+        FloatVector c06 = FloatVector.fromMemorySegment(F, memory, out + 6 * BYTES, ORDER);
+        FloatVector c07 = FloatVector.fromMemorySegment(F, memory, out + 7 * BYTES, ORDER);
+        FloatVector c10 = FloatVector.fromMemorySegment(F, memory, out + outRow, ORDER);
+        FloatVector c11 = FloatVector.fromMemorySegment(F, memory, out + outRow + BYTES, ORDER);
+        FloatVector c12 = FloatVector.fromMemorySegment(F, memory, out + outRow + 2 * BYTES, ORDER);
+        FloatVector c13 = FloatVector.fromMemorySegment(F, memory, out + outRow + 3 * BYTES, ORDER);
+        FloatVector c14 = FloatVector.fromMemorySegment(F, memory, out + outRow + 4 * BYTES, ORDER);
+        FloatVector c15 = FloatVector.fromMemorySegment(F, memory, out + outRow + 5 * BYTES, ORDER);
+        FloatVector c16 = FloatVector.fromMemorySegment(F, memory, out + outRow + 6 * BYTES, ORDER);
+        FloatVector c17 = FloatVector.fromMemorySegment(F, memory, out + outRow + 7 * BYTES, ORDER);
+        long stride = rows.stride;
+        int run = rows.run(first);
+        for (int j = first; j < end; run++) {
+            long at = rows.at(run, j) + column;
+            for (int runEnd = Math.min(end, rows.end(run)); j < runEnd; j++) {
+                FloatVector w0 = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
+                FloatVector w1 = FloatVector.broadcast(F, memory.get(FLOAT, weights + weightRow + j * 4L));
+                for (int half = 0; half < 2; half++) {
+                    FloatVector v0 = load(from, at + half * 4L * BYTES);
+                    FloatVector d00 = v0.fma(w0, c00);
+                    FloatVector d10 = v0.fma(w1, c10);
+                    FloatVector v1 = load(from, at + half * 4L * BYTES + BYTES);
+                    FloatVector d01 = v1.fma(w0, c01);
+                    FloatVector d11 = v1.fma(w1, c11);
+                    FloatVector v2 = load(from, at + half * 4L * BYTES + 2 * BYTES);
+                    FloatVector d02 = v2.fma(w0, c02);
+                    FloatVector d12 = v2.fma(w1, c12);
+                    FloatVector v3 = load(from, at + half * 4L * BYTES + 3 * BYTES);
+                    FloatVector d03 = v3.fma(w0, c03);
+                    FloatVector d13 = v3.fma(w1, c13);
+                    c00 = c04;
+                    c04 = d00;
+                    c01 = c05;
+                    c05 = d01;
+                    c02 = c06;
+                    c06 = d02;
+                    c03 = c07;
+                    c07 = d03;
+                    c10 = c14;
+                    c14 = d10;
+                    c11 = c15;
+                    c15 = d11;
+                    c12 = c16;
+                    c16 = d12;
+                    c13 = c17;
+                    c17 = d13;
+                }
+                at += stride;
+            }
+        }
+        for (long to = out, last = out + 2 * outRow; to < last; to += outRow) {
+            c00.intoMemorySegment(memory, to, ORDER);
+            c00 = c10;
+            c01.intoMemorySegment(memory, to + BYTES, ORDER);
+            c01 = c11;
+            c02.intoMemorySegment(memory, to + 2 * BYTES, ORDER);
+            c02 = c12;
+            c03.intoMemorySegment(memory, to + 3 * BYTES, ORDER);
+            c03 = c13;
+            c04.intoMemorySegment(memory, to + 4 * BYTES, ORDER);
+            c04 = c14;
+            c05.intoMemorySegment(memory, to + 5 * BYTES, ORDER);
+            c05 = c15;
+            c06.intoMemorySegment(memory, to + 6 * BYTES, ORDER);
+            c06 = c16;
+            c07.intoMemorySegment(memory, to + 7 * BYTES, ORDER);
+            c07 = c17;
+        }
+    }
+
     /** Adds to four vectors of the context with four rows of weights. */
     static void mix4x4(BlockRows rows, int first, int end, long column, MemorySegment scratch,
             long weights, long weightRow, long out, long outRow) {

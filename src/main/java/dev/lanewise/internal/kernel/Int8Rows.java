@@ -30,7 +30,7 @@ final class Int8Rows {
         return IntVector.fromMemorySegment(I, from, at, ORDER);
     }
 
-    /** The products of one query and eight vectors of each row. */
+    /** The products of one query and eight vectors of each row, in two halves that change places. */
     static void dot8(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
             long partial) {
         MemorySegment from = requireNative(rows.segment);
@@ -49,18 +49,27 @@ final class Int8Rows {
         long at = rows.at(run, first) + column;
         int j = first;
         for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
-            MemorySegment row = from.asSlice(at, 2 * BYTES);
-            IntVector x0 = load(row, 0);
-            FloatVector a = ((FloatVector) x0.lanewise(LSHL, 24).convert(I2F, 0)).mul(q0);
-            FloatVector b = ((FloatVector) x0.lanewise(LSHL, 16).and(UPPER_BYTE).convert(I2F, 0)).mul(q1);
-            a = ((FloatVector) x0.lanewise(LSHL, 8).and(UPPER_BYTE).convert(I2F, 0)).fma(q2, a);
-            b = ((FloatVector) x0.and(UPPER_BYTE).convert(I2F, 0)).fma(q3, b);
-            IntVector x1 = load(row, BYTES);
-            a = ((FloatVector) x1.lanewise(LSHL, 24).convert(I2F, 0)).fma(q4, a);
-            b = ((FloatVector) x1.lanewise(LSHL, 16).and(UPPER_BYTE).convert(I2F, 0)).fma(q5, b);
-            a = ((FloatVector) x1.lanewise(LSHL, 8).and(UPPER_BYTE).convert(I2F, 0)).fma(q6, a);
-            b = ((FloatVector) x1.and(UPPER_BYTE).convert(I2F, 0)).fma(q7, b);
-            a.add(b).intoMemorySegment(memory, to, ORDER);
+            FloatVector sum = FloatVector.zero(F);
+            for (int half = 0; half < 2; half++) {
+                IntVector x0 = load(from, at + half * (long) BYTES);
+                sum = ((FloatVector) x0.lanewise(LSHL, 24).convert(I2F, 0)).fma(q0, sum);
+                sum = ((FloatVector) x0.lanewise(LSHL, 16).and(UPPER_BYTE).convert(I2F, 0)).fma(q1, sum);
+                sum = ((FloatVector) x0.lanewise(LSHL, 8).and(UPPER_BYTE).convert(I2F, 0)).fma(q2, sum);
+                sum = ((FloatVector) x0.and(UPPER_BYTE).convert(I2F, 0)).fma(q3, sum);
+                FloatVector p0 = q0;
+                q0 = q4;
+                q4 = p0;
+                FloatVector p1 = q1;
+                q1 = q5;
+                q5 = p1;
+                FloatVector p2 = q2;
+                q2 = q6;
+                q6 = p2;
+                FloatVector p3 = q3;
+                q3 = q7;
+                q7 = p3;
+            }
+            sum.intoMemorySegment(memory, to, ORDER);
             at += stride;
             if (++j == runEnd) {
                 run++;
@@ -101,7 +110,7 @@ final class Int8Rows {
         }
     }
 
-    /** Adds to eight vectors of the context with one row of weights. */
+    /** Adds to eight vectors of the context with one row of weights, in two halves that change places. */
     static void mix8(BlockRows rows, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
         MemorySegment from = requireNative(rows.segment);
@@ -120,16 +129,21 @@ final class Int8Rows {
         long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L) * TOP_BYTE);
-            IntVector x0 = load(from, at);
-            c0 = ((FloatVector) x0.lanewise(LSHL, 24).convert(I2F, 0)).fma(w, c0);
-            c1 = ((FloatVector) x0.lanewise(LSHL, 16).and(UPPER_BYTE).convert(I2F, 0)).fma(w, c1);
-            c2 = ((FloatVector) x0.lanewise(LSHL, 8).and(UPPER_BYTE).convert(I2F, 0)).fma(w, c2);
-            c3 = ((FloatVector) x0.and(UPPER_BYTE).convert(I2F, 0)).fma(w, c3);
-            IntVector x1 = load(from, at + BYTES);
-            c4 = ((FloatVector) x1.lanewise(LSHL, 24).convert(I2F, 0)).fma(w, c4);
-            c5 = ((FloatVector) x1.lanewise(LSHL, 16).and(UPPER_BYTE).convert(I2F, 0)).fma(w, c5);
-            c6 = ((FloatVector) x1.lanewise(LSHL, 8).and(UPPER_BYTE).convert(I2F, 0)).fma(w, c6);
-            c7 = ((FloatVector) x1.and(UPPER_BYTE).convert(I2F, 0)).fma(w, c7);
+            for (int half = 0; half < 2; half++) {
+                IntVector x0 = load(from, at + half * (long) BYTES);
+                FloatVector d0 = ((FloatVector) x0.lanewise(LSHL, 24).convert(I2F, 0)).fma(w, c0);
+                FloatVector d1 = ((FloatVector) x0.lanewise(LSHL, 16).and(UPPER_BYTE).convert(I2F, 0)).fma(w, c1);
+                FloatVector d2 = ((FloatVector) x0.lanewise(LSHL, 8).and(UPPER_BYTE).convert(I2F, 0)).fma(w, c2);
+                FloatVector d3 = ((FloatVector) x0.and(UPPER_BYTE).convert(I2F, 0)).fma(w, c3);
+                c0 = c4;
+                c4 = d0;
+                c1 = c5;
+                c5 = d1;
+                c2 = c6;
+                c6 = d2;
+                c3 = c7;
+                c7 = d3;
+            }
             at += stride;
             if (j + 1 == runEnd) {
                 run++;

@@ -10,11 +10,12 @@ import java.lang.foreign.MemorySegment;
 /**
  * The two multiplies of few query rows, lanes along the rows of k and v: scores are dot products, a part of the query in registers and key
  * after key passing by, whose sums across the lanes are made together for as many keys as there are lanes; the context is a sum of
- * weighted rows, kept in registers, of four rows of weights at once if 16 accumulators and what they meet fit the registers.
+ * weighted rows, kept in registers, of two or four rows of weights at once if 16 accumulators and what they meet fit the registers.
  */
 final class RowProducts {
     private static final boolean MANY_REGISTERS = StartUp.CHOICE.manyRegisters();
     private static final int GROUP = 4;
+    private static final int PAIR = 2;
     private static final int WIDEST = 8;
     /** Keys in a slice: 128 features of each are 16 KiB. */
     private static final int SLICE = 32;
@@ -143,19 +144,32 @@ final class RowProducts {
             MemorySegment scratch, long weights, long weightRow, long out) {
         int slice = slice(to - from, columns, block, count);
         long outRow = (long) columns * BYTES;
+        boolean pairs = columns % WIDEST == 0;
         for (int j = 0; j < count; j += slice) {
             int end = Math.min(count, j + slice);
             for (int r = from; r < to;) {
                 long sums = out + r * outRow;
-                if (MANY_REGISTERS && columns >= GROUP && r + GROUP <= to && scores.allSee(r, r + GROUP, count)) {
+                if (MANY_REGISTERS && !pairs && columns >= GROUP && r + GROUP <= to
+                        && scores.allSee(r, r + GROUP, count)) {
                     mixFour(block, j, end, columns, scratch, weights + r * weightRow, weightRow, sums);
                     r += GROUP;
+                } else if (MANY_REGISTERS && pairs && r + PAIR <= to && scores.allSee(r, r + PAIR, count)) {
+                    mixPair(block, j, end, columns, scratch, weights + r * weightRow, weightRow, sums);
+                    r += PAIR;
                 } else {
                     mixOne(block, 0, Math.max(j, scores.first[r]), Math.min(end, scores.end[r]), columns, scratch,
                             weights + r * weightRow, sums);
                     r++;
                 }
             }
+        }
+    }
+
+    private static void mixPair(BlockRows block, int first, int end, int columns, MemorySegment scratch, long weights,
+            long weightRow, long out) {
+        for (int c = 0; c < columns; c += WIDEST) {
+            Float32Rows.mix2x8(block, first, end, column(block, c), scratch, weights, weightRow,
+                    out + (long) c * BYTES, (long) columns * BYTES);
         }
     }
 
