@@ -144,11 +144,12 @@ final class BFloat16Rows {
         long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
+            MemorySegment row = from.asSlice(at, 4 * BYTES);
             for (int half = 0; half < 2; half++) {
-                IntVector x0 = load(from, at + half * 2L * BYTES);
+                IntVector x0 = load(row, half * 2L * BYTES);
                 FloatVector d0 = x0.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c0);
                 FloatVector d1 = x0.and(UPPER_HALF).reinterpretAsFloats().fma(w, c1);
-                IntVector x1 = load(from, at + half * 2L * BYTES + BYTES);
+                IntVector x1 = load(row, half * 2L * BYTES + BYTES);
                 FloatVector d2 = x1.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c2);
                 FloatVector d3 = x1.and(UPPER_HALF).reinterpretAsFloats().fma(w, c3);
                 c0 = c4;

@@ -63,15 +63,16 @@ final class Float16Rows {
         int j = first;
         for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
             FloatVector sum = FloatVector.zero(F);
+            MemorySegment row = from.asSlice(at, 4 * BYTES);
             for (int half = 0; half < 2; half++) {
-                IntVector x0 = load(from, at + half * 2L * BYTES);
+                IntVector x0 = load(row, half * 2L * BYTES);
                 sum = x0.lanewise(LSHL, 16)
                         .lanewise(ASHR, 3)
                         .and(SIGN_EXPONENT_FRACTION)
                         .reinterpretAsFloats()
                         .fma(q0, sum);
                 sum = x0.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(q1, sum);
-                IntVector x1 = load(from, at + half * 2L * BYTES + BYTES);
+                IntVector x1 = load(row, half * 2L * BYTES + BYTES);
                 sum = x1.lanewise(LSHL, 16)
                         .lanewise(ASHR, 3)
                         .and(SIGN_EXPONENT_FRACTION)
@@ -189,15 +190,16 @@ final class Float16Rows {
         long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L) * REBIAS);
+            MemorySegment row = from.asSlice(at, 4 * BYTES);
             for (int half = 0; half < 2; half++) {
-                IntVector x0 = load(from, at + half * 2L * BYTES);
+                IntVector x0 = load(row, half * 2L * BYTES);
                 FloatVector d0 = x0.lanewise(LSHL, 16)
                         .lanewise(ASHR, 3)
                         .and(SIGN_EXPONENT_FRACTION)
                         .reinterpretAsFloats()
                         .fma(w, c0);
                 FloatVector d1 = x0.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c1);
-                IntVector x1 = load(from, at + half * 2L * BYTES + BYTES);
+                IntVector x1 = load(row, half * 2L * BYTES + BYTES);
                 FloatVector d2 = x1.lanewise(LSHL, 16)
                         .lanewise(ASHR, 3)
                         .and(SIGN_EXPONENT_FRACTION)

@@ -50,8 +50,9 @@ final class Int8Rows {
         int j = first;
         for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
             FloatVector sum = FloatVector.zero(F);
+            MemorySegment row = from.asSlice(at, 2 * BYTES);
             for (int half = 0; half < 2; half++) {
-                IntVector x0 = load(from, at + half * (long) BYTES);
+                IntVector x0 = load(row, half * (long) BYTES);
                 sum = ((FloatVector) x0.lanewise(LSHL, 24).convert(I2F, 0)).fma(q0, sum);
                 sum = ((FloatVector) x0.lanewise(LSHL, 16).and(UPPER_BYTE).convert(I2F, 0)).fma(q1, sum);
                 sum = ((FloatVector) x0.lanewise(LSHL, 8).and(UPPER_BYTE).convert(I2F, 0)).fma(q2, sum);
@@ -129,8 +130,9 @@ final class Int8Rows {
         long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L) * TOP_BYTE);
+            MemorySegment row = from.asSlice(at, 2 * BYTES);
             for (int half = 0; half < 2; half++) {
-                IntVector x0 = load(from, at + half * (long) BYTES);
+                IntVector x0 = load(row, half * (long) BYTES);
                 FloatVector d0 = ((FloatVector) x0.lanewise(LSHL, 24).convert(I2F, 0)).fma(w, c0);
                 FloatVector d1 = ((FloatVector) x0.lanewise(LSHL, 16).and(UPPER_BYTE).convert(I2F, 0)).fma(w, c1);
                 FloatVector d2 = ((FloatVector) x0.lanewise(LSHL, 8).and(UPPER_BYTE).convert(I2F, 0)).fma(w, c2);
