@@ -55,11 +55,12 @@ class TierTrapTest {
         private static final long PATIENCE_NANOS = 60_000_000_000L;
         /** What comes after the last kernel has become fast: time to fall back, and for the scalar kernel to catch up. */
         private static final long SETTLING_NANOS = 2_000_000_000L;
-        private static final int CASES = 24;
+        private static final int CASES = 29;
         private static final int REPETITIONS = 3;
         private static final int HEADS = 1;
         private static final int KEYS = 128;
         private static final int DEPTH = 64;
+        private static final int DECODED_KEYS = 2048;
 
         private static final Random RANDOM = new Random(1);
         private static final Arena ARENA = Arena.ofConfined();
@@ -104,6 +105,11 @@ class TierTrapTest {
                     (name, outputs) -> outputs.withScores(random(1, HEADS, KEYS, KEYS), ScoreStage.BIASED)
                             .withWeights(random(1, HEADS, KEYS, KEYS))
                             .withLogSumExp(random(1, HEADS, KEYS, 1)));
+            for (ElementType type : List.of(ElementType.FLOAT32, ElementType.BFLOAT16, ElementType.FLOAT16,
+                    ElementType.INT8)) {
+                decode("decoding over " + type, type, 1);
+            }
+            decode("decoding of four rows", ElementType.FLOAT32, 4);
             for (int rows : new int[]{1, 2, 3, 4, 70}) {
                 multiply("multiply of " + rows + " rows", random(rows, KEYS), random(KEYS, KEYS));
             }
@@ -142,6 +148,21 @@ class TierTrapTest {
             INPUTS.put(name, AttentionInputs.of(random(1, HEADS, queries, depth), random(1, HEADS, keys, depth),
                     random(1, HEADS, keys, depth)));
             OUTPUTS.put(name, AttentionOutputs.of(random(1, HEADS, queries, depth)));
+        }
+
+        /** Rows of eight vectors over a long run of keys. */
+        private static void decode(String name, ElementType type, int rows) {
+            int depth = 8 * RuntimeInfo.current().lanes();
+            KvCache cache = KvCache.builder(HEADS, depth)
+                    .storage(type)
+                    .pageTokens(DECODED_KEYS)
+                    .capacity(DECODED_KEYS)
+                    .allocate(ARENA);
+            KvCache.Sequence sequence = cache.newSequence();
+            sequence.append(0, random(HEADS, DECODED_KEYS, depth), random(HEADS, DECODED_KEYS, depth));
+            OPERATORS.put(name, Attention.builder());
+            INPUTS.put(name, AttentionInputs.ofCache(random(1, HEADS, rows, depth), 0, sequence));
+            OUTPUTS.put(name, AttentionOutputs.of(random(1, HEADS, rows, depth)));
         }
 
         /** From a tensor and packed, in one call of the pair. */
