@@ -93,7 +93,7 @@ final class ColdCalls {
 
     /** Runs the softmax from a to out of a problem, which has m rows of n, unless it is warm: whether it did. */
     boolean softmax(MatMulProblem problem) {
-        long paths = MatrixPaths.softmax(problem.a, problem.out, problem.n);
+        long paths = MatrixPaths.softmax(problem.a, problem.out, problem.m, problem.n);
         if (warm || CompiledPaths.MATRICES.include(paths)) {
             return false;
         }

@@ -10,8 +10,8 @@ import dev.lanewise.internal.plan.StartUp;
 
 /** A softmax of a few rows of zeros in the layouts of a call. A part is one of short rows. */
 record SoftmaxCopy(Tensor in, Tensor out, int rows, int columns, long paths, long operations) implements CallCopy {
-    /** A group that is done together. */
-    private static final int ROWS = 16;
+    /** A multiple of the rows that are taken together. */
+    private static final int ROWS = 4 * VectorSoftmax.QUAD_ROWS;
     private static final int COLUMNS = 1024;
     /** Of a vector. */
     private static final int OPERATIONS = 24;
@@ -22,12 +22,12 @@ record SoftmaxCopy(Tensor in, Tensor out, int rows, int columns, long paths, lon
     static SoftmaxCopy of(Operand in, Operand out, int rows, int columns) {
         int lanes = StartUp.CHOICE.lanes();
         int fewer = columns < 2 * COLUMNS ? columns : COLUMNS + columns % COLUMNS;
-        int some = Math.min(rows, ROWS);
+        int some = rows < ROWS ? rows : ROWS + rows % VectorSoftmax.QUAD_ROWS;
         long converted = (in.direct ? 0 : CONVERSION) + (out.direct ? 0 : CONVERSION);
         long operations = some * ((long) OPERATIONS * ((fewer + lanes - 1) / lanes) + converted * fewer);
         return new SoftmaxCopy(RehearsalOperands.zeros(in, some, fewer), RehearsalOperands.zeros(out, some, fewer),
                 some,
-                fewer, MatrixPaths.softmax(in, out, columns), operations);
+                fewer, MatrixPaths.softmax(in, out, rows, columns), operations);
     }
 
     @Override
@@ -47,7 +47,7 @@ record SoftmaxCopy(Tensor in, Tensor out, int rows, int columns, long paths, lon
 
     @Override
     public void part(int size, long turn) {
-        run(1, size);
+        run(MatrixPaths.partRows(rows, columns), size);
     }
 
     @Override

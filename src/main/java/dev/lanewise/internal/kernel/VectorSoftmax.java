@@ -18,8 +18,10 @@ public final class VectorSoftmax {
     private static final int MOST_ROWS = 16;
     /** What is read and what is written fits the smallest first-level cache. */
     private static final int GROUP_BYTES = 32 << 10;
-    /** Up to so many vectors rows are taken four at a time; longer ones are worth loops of their own. */
-    private static final int QUAD_VECTORS = 32;
+    /** Up to so many vectors rows are taken {@link #QUAD_ROWS} at a time; longer ones are worth loops of their own. */
+    public static final int QUAD_VECTORS = 32;
+    /** Short rows that are taken together. */
+    public static final int QUAD_ROWS = QuadWeights.ROWS;
     /** Scratch: a vector a row each of maxima, sums of weights, and ends of rows; then rows that cannot be done in place. */
     private static final long MAX = 0;
     private static final long SUMS = MAX + (long) MOST_ROWS * BYTES;
@@ -35,7 +37,9 @@ public final class VectorSoftmax {
                 && columns >= COUNT;
         int padded = (columns + COUNT - 1) / COUNT;
         long rowBytes = (long) padded * BYTES;
-        int together = (int) Math.max(1, Math.min(MOST_ROWS, GROUP_BYTES / (2 * rowBytes)));
+        int fit = (int) Math.max(1, Math.min(MOST_ROWS, GROUP_BYTES / (2 * rowBytes)));
+        boolean quads = (direct ? columns / COUNT : padded) <= QUAD_VECTORS;
+        int together = quads ? fit - fit % QUAD_ROWS : fit;
         MemorySegment scratch = memory.memory(ROWS + (direct ? 0 : together * rowBytes));
         for (int row = 0; row < rows; row += together) {
             int some = Math.min(together, rows - row);
@@ -59,10 +63,10 @@ public final class VectorSoftmax {
         int vectors = columns / COUNT;
         int tail = columns % COUNT;
         long end = (long) (columns - COUNT) * Float.BYTES;
-        int quads = vectors <= QUAD_VECTORS ? rows - rows % QuadWeights.ROWS : 0;
+        int quads = vectors <= QUAD_VECTORS ? rows - rows % QUAD_ROWS : 0;
         int singles = rows - quads;
         long rest = (long) quads * BYTES;
-        for (int r = 0; r < quads; r += QuadWeights.ROWS) {
+        for (int r = 0; r < quads; r += QUAD_ROWS) {
             QuadWeights.maxima(in, from + r * fromRow, fromRow, vectors, BYTES, scratch, MAX + (long) r * BYTES);
         }
         if (singles > 0) {
@@ -74,7 +78,7 @@ public final class VectorSoftmax {
             RowWeights.takeTails(in, from + end, fromRow, rows, COUNT - tail, scratch, TAILS);
             RowWeights.raise(scratch, TAILS, BYTES, rows, 1, scratch, MAX);
         }
-        for (int r = 0; r < quads; r += QuadWeights.ROWS) {
+        for (int r = 0; r < quads; r += QUAD_ROWS) {
             QuadWeights.spreadMaxima(scratch, MAX + (long) r * BYTES);
         }
         for (int r = 0; r < quads; r += 2) {
@@ -89,10 +93,10 @@ public final class VectorSoftmax {
         if (tail > 0) {
             RowWeights.exponentiate(scratch, TAILS, BYTES, scratch, TAILS, BYTES, rows, 1, scratch, MAX, SUMS);
         }
-        for (int r = 0; r < quads; r += QuadWeights.ROWS) {
+        for (int r = 0; r < quads; r += QUAD_ROWS) {
             QuadWeights.invertSums(scratch, SUMS + (long) r * BYTES);
         }
-        for (int r = 0; r < quads; r += QuadWeights.ROWS) {
+        for (int r = 0; r < quads; r += QUAD_ROWS) {
             QuadWeights.scale(out, to + r * toRow, toRow, vectors, BYTES, scratch, SUMS + (long) r * BYTES);
         }
         if (singles > 0) {

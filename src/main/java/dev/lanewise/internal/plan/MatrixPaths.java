@@ -1,6 +1,7 @@
 package dev.lanewise.internal.plan;
 
 import dev.lanewise.internal.kernel.MatMulProblem;
+import dev.lanewise.internal.kernel.VectorSoftmax;
 import dev.lanewise.internal.memory.Operand;
 
 /** The code paths of a multiply or a softmax of rows, as {@link VectorPaths} are those of attention. */
@@ -92,14 +93,24 @@ public final class MatrixPaths {
     }
 
     /** The paths of a softmax. */
-    public static long softmax(Operand in, Operand out, int columns) {
+    public static long softmax(Operand in, Operand out, int rows, int columns) {
         boolean inPlace = in.direct && out.direct && in.columnStride == Float.BYTES
                 && out.columnStride == Float.BYTES && columns >= LANES;
+        boolean shortRows = (inPlace ? columns / LANES : Math.ceilDiv(columns, LANES)) <= VectorSoftmax.QUAD_VECTORS;
+        int at = SOFTMAX;
+        long paths = bit(shortRows && rows >= VectorSoftmax.QUAD_ROWS, at++);
+        paths |= bit(!shortRows || rows % VectorSoftmax.QUAD_ROWS != 0, at++);
         if (inPlace) {
-            return bit(true, SOFTMAX) | bit(columns % LANES != 0, SOFTMAX + 1);
+            return paths | bit(true, at) | bit(columns % LANES != 0, at + 1);
         }
-        return bit(true, SOFTMAX + 2) | VectorPaths.layout(in) << SOFTMAX + 3
-                | VectorPaths.layout(out) << SOFTMAX + 3 + LAYOUT;
+        at += 2;
+        return paths | bit(true, at++) | VectorPaths.layout(in) << at | VectorPaths.layout(out) << at + LAYOUT;
+    }
+
+    /** Rows of a part of a softmax of so many: of each kind that they are taken in. */
+    public static int partRows(int rows, int columns) {
+        int quad = VectorSoftmax.QUAD_ROWS;
+        return columns / LANES > VectorSoftmax.QUAD_VECTORS ? 1 : Math.min(rows, quad + rows % quad);
     }
 
     private static long bit(boolean condition, int at) {
