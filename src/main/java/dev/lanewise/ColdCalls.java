@@ -158,18 +158,20 @@ final class ColdCalls {
     }
 
     /** Whether this thread may rehearse now: nobody else does, or an executor has not begun with what it accepted. */
-    private boolean take() {
+    private static boolean take() {
         if (REHEARSING.compareAndSet(false, true)) {
             return true;
         }
         Task task = accepted;
         boolean late = task != null && System.nanoTime() - task.since > Task.PATIENCE_NANOS && task.take();
-        executorIsLate |= late;
+        if (late) {
+            task.lender.executorIsLate = true;
+        }
         return late;
     }
 
     private boolean lend(long nanos) {
-        Task task = new Task(nanos);
+        Task task = new Task(this, nanos);
         accepted = task;
         try {
             background.execute(task);
@@ -184,10 +186,12 @@ final class ColdCalls {
         static final long PATIENCE_NANOS = 2_000_000_000L;
         final long since = System.nanoTime();
         private final Thread caller = Thread.currentThread();
+        private final ColdCalls lender;
         private final long callersShare;
         private final AtomicBoolean taken = new AtomicBoolean();
 
-        Task(long callersShare) {
+        Task(ColdCalls lender, long callersShare) {
+            this.lender = lender;
             this.callersShare = callersShare;
         }
 
