@@ -33,6 +33,9 @@ public final class VectorPaths {
     private static final long FEW_ROWS = 1L << 39;
     private static final long CACHE = 1L << 40;
     private static final int PASSES = 41;
+    /** Fields of the kernels for few rows: what they run, panels do not. */
+    private static final int CACHED = 49;
+    private static final int INNER = 59;
     private static final int SOFTMAX_OPERATIONS = 24;
 
     private VectorPaths() {
@@ -41,7 +44,7 @@ public final class VectorPaths {
     /** The paths of a problem. */
     public static long of(AttentionProblem p) {
         long paths = switch (VectorKernel.of(p)) {
-            case CACHED_ROWS -> FEW_ROWS | cachedRows(p) | (passes(p.depth) | passes(p.valueDepth)) << PASSES;
+            case CACHED_ROWS -> cachedRows(p) << CACHED;
             case ROWS -> FEW_ROWS | rows(p);
             case PANELS -> p.queryStarts.present() ? PACKED : widths(p.queries);
         };
@@ -66,10 +69,17 @@ public final class VectorPaths {
         return fewRows(p) ? p.group : 1;
     }
 
-    /** One bit for one row, a few, or enough to lie in lanes. */
+    /**
+     * For q·kᵀ one bit for one row, a few by passes, a few at once, or enough to lie in lanes; for the values one for rows in pairs, in fours, or by
+     * themselves: a row that is left over does not count.
+     */
     private static long cachedRows(AttentionProblem p) {
         int rows = p.queries * p.group;
-        return (rows == 1 ? 1L : rows < TILED_ROWS ? 2L : 4L) << WIDTHS;
+        long dot = rows == 1 ? 1 : rows >= TILED_ROWS ? 8 : p.depth == 8 * lanes() ? 4 : 2;
+        int vectors = Math.ceilDiv(p.valueDepth, lanes());
+        int together = !StartUp.CHOICE.manyRegisters() || vectors < 4 ? 1 : vectors % 8 == 0 ? 2 : 4;
+        long mix = together == 1 || rows < together ? 64 : together == 2 ? 16 : 32;
+        return dot | mix | (passes(p.depth) | passes(p.valueDepth)) << 7;
     }
 
     /** Which loops over rows in place run: by the rows, the vectors of their two products, and how keys lie. */
@@ -80,7 +90,7 @@ public final class VectorPaths {
         long depth = p.depth == 4 * lanes() ? 1 : p.depth == 8 * lanes() ? 2 : 4;
         long columns = bit(values >= 4, 8) | bit(values % 4 != 0, 16);
         long keys = bit(p.keys <= lanes() / 2, 32) | bit(p.keys <= lanes() / 4, 64) | bit(p.keys > ROW_BLOCK, 128);
-        return rows << WIDTHS | (depth | columns | keys) << PASSES;
+        return rows << INNER | (depth | columns | keys) << PASSES;
     }
 
     /** One bit for passes over eight vectors of a row, over four, and over fewer. */
