@@ -11,6 +11,8 @@ import java.util.Objects;
  * <p>All of q, k, v have the same rank: 4 is (batch, head, row, feature), 3 is (batch, row, feature) with one head, 2 is (row,
  * feature). Shapes and contents are checked by the call, not here. Everything that hides keys composes: a query sees a key only if the
  * mask, the causal rule, the window, the lengths and the packed sequences all let it.
+ *
+ * <p>Those that a {@link MultiHeadAttention} gives its caller to add to, and the copies made of them, last as long as that call.
  */
 public final class AttentionInputs {
     Tensor q;

@@ -6,7 +6,8 @@ import java.util.Objects;
 /**
  * What a call of {@link Attention} shall write: the context, and on request the scores, the weights and the log-sum-exp, each
  * into a tensor of the caller's. Immutable, and cheap to keep. Every output has the rank of q, a floating-point type, a
- * shape without broadcast axes, and memory that overlaps no other operand; the context alone may be the very view that q is.
+ * shape without broadcast axes, and memory that overlaps no other operand; the context alone may be the very view that q is. Those
+ * that a {@link MultiHeadAttention} gives its caller to add to, and the copies made of them, last as long as that call.
  */
 public final class AttentionOutputs {
     Tensor context;

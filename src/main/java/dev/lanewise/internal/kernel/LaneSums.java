@@ -11,14 +11,16 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShuffle;
 
 /**
- * The sums across the lanes of as many vectors as a vector has lanes, by a tree that transposes as it adds: COUNT − 1 additions for COUNT
- * sums. A fixed order, where {@code reduceLanes} leaves it open and the interpreter's differs from C2's.
+ * The sums across the lanes of vectors, as many as a vector has lanes or a multiple of that, by a tree that transposes as it adds: COUNT − 1 additions
+ * for COUNT sums. A fixed order, where {@code reduceLanes} leaves it open and the interpreter's differs from C2's.
  */
 final class LaneSums {
     /** Bytes of the vectors that are summed at once. */
     static final long GROUP_BYTES = (long) COUNT * BYTES;
     /** The most vectors that are summed together where keys stream by: their loop ends so seldom that memory does not wait for it. */
     static final int BATCH = 256;
+    /** Floats of scratch for so many vectors and all that their sums take. */
+    static final int FLOATS = 2 * BATCH * COUNT;
     /** The even lanes, then the odd ones. */
     private static final VectorShuffle<Float> EVENS_ODDS = VectorShuffle.fromOp(F,
             lane -> lane % (COUNT / 2) * 2 + lane / (COUNT / 2));
@@ -50,9 +52,6 @@ final class LaneSums {
                                 ? Transpose.BIT2
                                 : Transpose.BIT1;
     }
-
-    /** Floats of scratch for so many vectors and all that their sums take. */
-    static final int FLOATS = 2 * BATCH * COUNT;
 
     /**
      * Adds the sum of vector i to float i, where {@code step} is that of a vector. Each step turns two vectors that follow each other into one: its lower half is the sums of the pairs of

@@ -9,7 +9,7 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * The two multiplies of few query rows, lanes along the rows of k and v: scores are dot products, a part of the query in registers and key
- * after key passing by, whose sums across the lanes are made together for as many keys as there are lanes; the context is a sum of
+ * after key passing by, whose sums across the lanes are made apart, for many keys together; the context is a sum of
  * weighted rows, kept in registers, of two or four rows of weights at once if 16 accumulators and what they meet fit the registers.
  */
 final class RowProducts {
