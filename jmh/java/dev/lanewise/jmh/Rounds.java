@@ -37,7 +37,7 @@ record Rounds(List<Topic> topics, int rounds, boolean quick, List<String> calls,
 
     /** Warm-up and measurement, for people. */
     String iterations() {
-        return quick ? "4 × 1 s of warm-up, 1 × 1 s measured" : "5 × 1 s of warm-up, 3 × 1 s measured";
+        return quick ? "4 × 0.5 s of warm-up, 1 × 1 s measured" : "5 × 1 s of warm-up, 3 × 1 s measured";
     }
 
     private ChainedOptionsBuilder options(Class<?> benchmark) {
@@ -48,7 +48,7 @@ record Rounds(List<Topic> topics, int rounds, boolean quick, List<String> calls,
         return new OptionsBuilder().include("^" + benchmark.getName().replace(".", "\\.") + "\\.")
                 .forks(1)
                 .jvmArgs(jvm.toArray(String[]::new))
-                .warmupTime(TimeValue.seconds(1))
+                .warmupTime(TimeValue.milliseconds(quick ? 500 : 1000))
                 .warmupIterations(quick ? 4 : 5)
                 .measurementTime(TimeValue.seconds(1))
                 .measurementIterations(quick ? 1 : 3)
