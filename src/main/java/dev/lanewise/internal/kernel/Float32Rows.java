@@ -74,11 +74,10 @@ final class Float32Rows {
         long at = rows.at(run, first) + column;
         int j = first;
         for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
-            MemorySegment row = from.asSlice(at, 4 * BYTES);
-            FloatVector a = load(row, 0).mul(q0);
-            FloatVector b = load(row, BYTES).mul(q1);
-            a = load(row, 2 * BYTES).fma(q2, a);
-            b = load(row, 3 * BYTES).fma(q3, b);
+            FloatVector a = load(from, at).mul(q0);
+            FloatVector b = load(from, at + BYTES).mul(q1);
+            a = load(from, at + 2 * BYTES).fma(q2, a);
+            b = load(from, at + 3 * BYTES).fma(q3, b);
             a.add(b).intoMemorySegment(memory, to, ORDER);
             at += stride;
             if (++j == runEnd) {
