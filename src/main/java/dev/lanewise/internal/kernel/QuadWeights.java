@@ -117,10 +117,10 @@ final class QuadWeights {
         FloatVector c2 = FloatVector.fromMemorySegment(F, Exp.TABLE, 3 * BYTES, ORDER);
         FloatVector c3 = FloatVector.fromMemorySegment(F, Exp.TABLE, 4 * BYTES, ORDER);
         FloatVector c4 = FloatVector.fromMemorySegment(F, Exp.TABLE, 5 * BYTES, ORDER);
-        FloatVector c5 = FloatVector.fromMemorySegment(F, Exp.TABLE, 6 * BYTES, ORDER);
-        FloatVector c6 = FloatVector.fromMemorySegment(F, Exp.TABLE, 7 * BYTES, ORDER);
-        FloatVector lowest = FloatVector.fromMemorySegment(F, Exp.TABLE, 8 * BYTES, ORDER);
-        FloatVector zero = FloatVector.fromMemorySegment(F, Exp.TABLE, 9 * BYTES, ORDER);
+        FloatVector lowest = FloatVector.fromMemorySegment(F, Exp.TABLE, 6 * BYTES, ORDER);
+        FloatVector zero = FloatVector.fromMemorySegment(F, Exp.TABLE, 7 * BYTES, ORDER);
+        FloatVector one = FloatVector.fromMemorySegment(F, Exp.TABLE, 8 * BYTES, ORDER);
+        IntVector roots = IntVector.fromMemorySegment(I, Exp.TABLE, Exp.ROOTS, ORDER);
         FloatVector shift0 = FloatVector.fromMemorySegment(F, memory, max, ORDER);
         FloatVector shift1 = FloatVector.fromMemorySegment(F, memory, max + BYTES, ORDER);
         FloatVector sum0 = zero;
@@ -130,12 +130,11 @@ final class QuadWeights {
             FloatVector x = FloatVector.fromMemorySegment(F, from, at, ORDER).sub(shift0);
             FloatVector shifted = x.fma(log2e, shifter);
             FloatVector f = shifted.sub(shifter).fma(minusLn2, x);
-            FloatVector f2 = f.mul(f);
-            FloatVector low = c3.fma(f, c2);
-            FloatVector high = c5.fma(f, c4);
-            FloatVector t = c6.fma(f2, high).fma(f2, low).fma(f2, f);
-            FloatVector scale = shifted.reinterpretAsInts()
-                    .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+            FloatVector high = Exp.QUARTIC ? c4.fma(f, c3) : c3;
+            FloatVector t = high.fma(f, c2).fma(f, one).mul(f);
+            IntVector steps = shifted.reinterpretAsInts();
+            FloatVector scale = steps.lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+                    .add(steps.selectFrom(roots))
                     .reinterpretAsFloats();
             FloatVector weight = t.fma(scale, scale).blend(zero, x.compare(VectorOperators.LT, lowest));
             weight.intoMemorySegment(target, to, ORDER);
@@ -143,12 +142,11 @@ final class QuadWeights {
             x = FloatVector.fromMemorySegment(F, from, at + row, ORDER).sub(shift1);
             shifted = x.fma(log2e, shifter);
             f = shifted.sub(shifter).fma(minusLn2, x);
-            f2 = f.mul(f);
-            low = c3.fma(f, c2);
-            high = c5.fma(f, c4);
-            t = c6.fma(f2, high).fma(f2, low).fma(f2, f);
-            scale = shifted.reinterpretAsInts()
-                    .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+            high = Exp.QUARTIC ? c4.fma(f, c3) : c3;
+            t = high.fma(f, c2).fma(f, one).mul(f);
+            steps = shifted.reinterpretAsInts();
+            scale = steps.lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+                    .add(steps.selectFrom(roots))
                     .reinterpretAsFloats();
             weight = t.fma(scale, scale).blend(zero, x.compare(VectorOperators.LT, lowest));
             weight.intoMemorySegment(target, to + toRow, ORDER);

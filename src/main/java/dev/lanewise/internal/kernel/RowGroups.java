@@ -3,10 +3,12 @@ package dev.lanewise.internal.kernel;
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.F;
+import static dev.lanewise.internal.kernel.Lanes.I;
 import static dev.lanewise.internal.kernel.Lanes.ORDER;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -78,6 +80,7 @@ final class RowGroups {
             long max, long before, long sums, long reciprocals) {
         MemorySegment memory = Lanes.requireNative(scratch);
         FloatVector one = FloatVector.broadcast(F, 1);
+        IntVector roots = IntVector.fromMemorySegment(I, Exp.TABLE, Exp.ROOTS, ORDER);
         long next = scores;
         for (int g = 0; g < groups; g++) {
             long group = (long) g * BYTES;
@@ -98,12 +101,12 @@ final class RowGroups {
                 FloatVector x = FloatVector.fromMemorySegment(F, memory, at, ORDER).sub(shift);
                 FloatVector shifted = x.fma(FloatVector.broadcast(F, Exp.LOG2E), FloatVector.broadcast(F, Exp.SHIFTER));
                 FloatVector f = shifted.sub(Exp.SHIFTER).fma(FloatVector.broadcast(F, Exp.MINUS_LN2), x);
-                FloatVector f2 = f.mul(f);
-                FloatVector low = FloatVector.broadcast(F, Exp.C3).fma(f, FloatVector.broadcast(F, Exp.C2));
-                FloatVector high = FloatVector.broadcast(F, Exp.C5).fma(f, FloatVector.broadcast(F, Exp.C4));
-                FloatVector t = FloatVector.broadcast(F, Exp.C6).fma(f2, high).fma(f2, low).fma(f2, f);
-                FloatVector scale = shifted.reinterpretAsInts()
-                        .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+                FloatVector c3 = FloatVector.broadcast(F, Exp.C3);
+                FloatVector high = Exp.QUARTIC ? FloatVector.broadcast(F, Exp.C4).fma(f, c3) : c3;
+                FloatVector t = high.fma(f, FloatVector.broadcast(F, Exp.C2)).fma(f, one).mul(f);
+                IntVector steps = shifted.reinterpretAsInts();
+                FloatVector scale = steps.lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+                        .add(steps.selectFrom(roots))
                         .reinterpretAsFloats();
                 FloatVector weight = t.fma(scale, scale).blend(0, x.compare(VectorOperators.LT, Exp.LOWEST));
                 weight.intoMemorySegment(memory, at, ORDER);

@@ -4,10 +4,12 @@ import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.F;
 import static dev.lanewise.internal.kernel.Lanes.FLOAT;
+import static dev.lanewise.internal.kernel.Lanes.I;
 import static dev.lanewise.internal.kernel.Lanes.ORDER;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -67,17 +69,19 @@ final class RowSoftmax {
         float top = memory.get(FLOAT, max);
         FloatVector shift = FloatVector.broadcast(F, top == Float.NEGATIVE_INFINITY ? 0 : top);
         FloatVector sum = FloatVector.fromMemorySegment(F, memory, sums, ORDER).mul(memory.get(FLOAT, factor));
+        FloatVector one = FloatVector.broadcast(F, 1);
+        IntVector roots = IntVector.fromMemorySegment(I, Exp.TABLE, Exp.ROOTS, ORDER);
         for (int v = 0; v < vectors; v++) {
             long lane = (long) v * BYTES;
             FloatVector x = FloatVector.fromMemorySegment(F, from, scores + lane, ORDER).sub(shift);
             FloatVector shifted = x.fma(FloatVector.broadcast(F, Exp.LOG2E), FloatVector.broadcast(F, Exp.SHIFTER));
             FloatVector f = shifted.sub(Exp.SHIFTER).fma(FloatVector.broadcast(F, Exp.MINUS_LN2), x);
-            FloatVector f2 = f.mul(f);
-            FloatVector low = FloatVector.broadcast(F, Exp.C3).fma(f, FloatVector.broadcast(F, Exp.C2));
-            FloatVector high = FloatVector.broadcast(F, Exp.C5).fma(f, FloatVector.broadcast(F, Exp.C4));
-            FloatVector t = FloatVector.broadcast(F, Exp.C6).fma(f2, high).fma(f2, low).fma(f2, f);
-            FloatVector scale = shifted.reinterpretAsInts()
-                    .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+            FloatVector c3 = FloatVector.broadcast(F, Exp.C3);
+            FloatVector high = Exp.QUARTIC ? FloatVector.broadcast(F, Exp.C4).fma(f, c3) : c3;
+            FloatVector t = high.fma(f, FloatVector.broadcast(F, Exp.C2)).fma(f, one).mul(f);
+            IntVector steps = shifted.reinterpretAsInts();
+            FloatVector scale = steps.lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+                    .add(steps.selectFrom(roots))
                     .reinterpretAsFloats();
             FloatVector weight = t.fma(scale, scale).blend(0, x.compare(VectorOperators.LT, Exp.LOWEST));
             weight.intoMemorySegment(to, weights + lane, ORDER);

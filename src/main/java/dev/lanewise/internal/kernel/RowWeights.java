@@ -82,8 +82,8 @@ final class RowWeights {
         FloatVector c2 = FloatVector.broadcast(F, Exp.C2);
         FloatVector c3 = FloatVector.broadcast(F, Exp.C3);
         FloatVector c4 = FloatVector.broadcast(F, Exp.C4);
-        FloatVector c5 = FloatVector.broadcast(F, Exp.C5);
-        FloatVector c6 = FloatVector.broadcast(F, Exp.C6);
+        FloatVector one = FloatVector.broadcast(F, 1);
+        IntVector roots = IntVector.fromMemorySegment(I, Exp.TABLE, Exp.ROOTS, ORDER);
         for (int r = 0; r < rows; r++) {
             FloatVector shift = FloatVector.fromMemorySegment(F, memory, max, ORDER);
             FloatVector sum = FloatVector.fromMemorySegment(F, memory, sums, ORDER);
@@ -92,12 +92,11 @@ final class RowWeights {
                 FloatVector x = FloatVector.fromMemorySegment(F, from, at + lane, ORDER).sub(shift);
                 FloatVector shifted = x.fma(log2e, shifter);
                 FloatVector f = shifted.sub(shifter).fma(minusLn2, x);
-                FloatVector f2 = f.mul(f);
-                FloatVector low = c3.fma(f, c2);
-                FloatVector high = c5.fma(f, c4);
-                FloatVector t = c6.fma(f2, high).fma(f2, low).fma(f2, f);
-                FloatVector scale = shifted.reinterpretAsInts()
-                        .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+                FloatVector high = Exp.QUARTIC ? c4.fma(f, c3) : c3;
+                FloatVector t = high.fma(f, c2).fma(f, one).mul(f);
+                IntVector steps = shifted.reinterpretAsInts();
+                FloatVector scale = steps.lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+                        .add(steps.selectFrom(roots))
                         .reinterpretAsFloats();
                 FloatVector weight = t.fma(scale, scale).blend(0, x.compare(VectorOperators.LT, Exp.LOWEST));
                 weight.intoMemorySegment(target, to + lane, ORDER);

@@ -26,6 +26,7 @@ final class ScoreTransforms {
     static void softcap(MemorySegment scratch, long scores, int count, float cap) {
         MemorySegment memory = Lanes.requireNative(scratch);
         FloatVector one = FloatVector.broadcast(F, 1);
+        IntVector roots = IntVector.fromMemorySegment(I, Exp.TABLE, Exp.ROOTS, ORDER);
         for (int i = 0; i < count; i++) {
             long at = scores + (long) i * BYTES;
             FloatVector x = FloatVector.fromMemorySegment(F, memory, at, ORDER).mul(1 / cap);
@@ -33,12 +34,12 @@ final class ScoreTransforms {
             FloatVector y = magnitude.mul(-2);
             FloatVector shifted = y.fma(FloatVector.broadcast(F, Exp.LOG2E), FloatVector.broadcast(F, Exp.SHIFTER));
             FloatVector f = shifted.sub(Exp.SHIFTER).fma(FloatVector.broadcast(F, Exp.MINUS_LN2), y);
-            FloatVector f2 = f.mul(f);
-            FloatVector low = FloatVector.broadcast(F, Exp.C3).fma(f, FloatVector.broadcast(F, Exp.C2));
-            FloatVector high = FloatVector.broadcast(F, Exp.C5).fma(f, FloatVector.broadcast(F, Exp.C4));
-            FloatVector t = FloatVector.broadcast(F, Exp.C6).fma(f2, high).fma(f2, low).fma(f2, f);
-            FloatVector scale = shifted.reinterpretAsInts()
-                    .lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+            FloatVector c3 = FloatVector.broadcast(F, Exp.C3);
+            FloatVector high = Exp.QUARTIC ? FloatVector.broadcast(F, Exp.C4).fma(f, c3) : c3;
+            FloatVector t = high.fma(f, FloatVector.broadcast(F, Exp.C2)).fma(f, one).mul(f);
+            IntVector steps = shifted.reinterpretAsInts();
+            FloatVector scale = steps.lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+                    .add(steps.selectFrom(roots))
                     .reinterpretAsFloats();
             FloatVector e = t.fma(scale, scale).blend(0, y.compare(VectorOperators.LT, Exp.LOWEST));
             FloatVector big = one.sub(e).div(one.add(e));

@@ -18,12 +18,12 @@ import net.jqwik.api.Tag;
 @Tag("vector")
 class ExpTest {
     /**
-     * x = n·ln 2 + f. Of f, half an ulp is lost, 2⁻²⁶ where |f| ≤ ½·ln 2, and the error of the one constant for ln 2, 1.905e-9, counts
-     * n times. The polynomial is off by at most 3.2e-9. Half an ulp of the result and of t, where eˣ = t·2ⁿ + 2ⁿ, is at most
-     * 2⁻²⁴ relative, but for t < −¼, where it is 0.4e-8 more; of what is multiplied by f² before, the rest vanishes with f². Worst cases do
-     * not meet: of the 92 million floats between −2.1 and −2⁻¹² the worst is at 0.88 of the bound.
+     * x = n·ln 2/N + f, |f| ≤ ln 2/8. Half an ulp is lost of the result and of the root, 2⁻²⁴ each, of f and of t = P(f) − 1, 2⁻²⁸
+     * each, and of t/f, 2⁻²⁴, which counts f times; what is multiplied by f before is the less. The error of the one constant for ln 2, 1.905e-9,
+     * counts x·log₂e times.
      */
-    private static final double BOUND = 0x1p-24 + 0.4e-8 + 0x1p-26 + 3.2e-9;
+    private static final double POLYNOMIAL = Lanes.COUNT == 8 ? 2.6e-8 : Lanes.COUNT == 16 ? 1.6e-9 : 5.5e-9;
+    private static final double BOUND = 0x2p-24 + 0x2p-28 + Math.log(2) / 8 * 0x1.1p-24 + POLYNOMIAL;
     private static final double LN2_ERROR = 1.905e-9;
     private static final float LOWEST = Exp.LOWEST;
     private static final long MAX = 2L * Lanes.BYTES;
