@@ -182,6 +182,11 @@ public final class AttentionProblem {
         return softcap == 0 && slopes == null && !additiveMask() && !positionBias.present() && !scaled;
     }
 
+    /** Whether all queries of a batch row see the same keys, masks aside. */
+    public boolean sameKeysForAll() {
+        return !causal && windowLeft < 0 && windowRight < 0;
+    }
+
     /** Whether the mask operand is boolean. */
     public boolean booleanMask() {
         return mask.present() && mask.type == ElementType.BOOL;

@@ -56,20 +56,28 @@ final class Context {
         }
     }
 
-    /** context[d, query] *= factors[query]; tells whether all results are finite. */
-    static boolean scale(MemorySegment scratch, long context, int features, int vectors, long factors) {
+    /** context[d, query] *= factors[query]. */
+    static void scale(MemorySegment scratch, long context, int features, int vectors, long factors) {
         MemorySegment memory = Lanes.requireNative(scratch);
-        FloatVector zeroIfFinite = FloatVector.zero(F);
         long row = (long) vectors * BYTES;
         for (int v = 0; v < vectors; v++) {
             FloatVector factor = FloatVector.fromMemorySegment(F, memory, factors + (long) v * BYTES, ORDER);
             long at = context + (long) v * BYTES;
             for (int d = 0; d < features; d++) {
-                FloatVector scaled = FloatVector.fromMemorySegment(F, memory, at, ORDER).mul(factor);
-                scaled.intoMemorySegment(memory, at, ORDER);
-                zeroIfFinite = scaled.fma(FloatVector.zero(F), zeroIfFinite);
+                FloatVector.fromMemorySegment(F, memory, at, ORDER).mul(factor).intoMemorySegment(memory, at, ORDER);
                 at += row;
             }
+        }
+    }
+
+    /** Whether {@code count} vectors are all finite. */
+    static boolean finite(MemorySegment scratch, long at, int count) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector zero = FloatVector.zero(F);
+        FloatVector zeroIfFinite = zero;
+        for (int i = 0; i < count; i++) {
+            zeroIfFinite = FloatVector.fromMemorySegment(F, memory, at + (long) i * BYTES, ORDER)
+                    .fma(zero, zeroIfFinite);
         }
         return zeroIfFinite.eq(0).allTrue();
     }

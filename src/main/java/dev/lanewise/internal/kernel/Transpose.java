@@ -1,5 +1,6 @@
 package dev.lanewise.internal.kernel;
 
+import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.F;
 import static dev.lanewise.internal.kernel.Lanes.ORDER;
@@ -68,36 +69,45 @@ final class Transpose {
 
     private static void block(MemorySegment from, long fromAt, long fromRow, int rows, int columns, MemorySegment to,
             long toAt, long toRow, MemorySegment scratch, long free) {
-        long freeRow = padded(columns) * 4L;
+        int down = padded(rows) / COUNT;
+        int right = padded(columns) / COUNT;
+        long freeRow = (long) right * BYTES;
+        long freeDown = COUNT * freeRow;
         if (COUNT == 16) {
-            twoStages(from, fromAt, fromRow, rows, columns, scratch, free, freeRow, freeRow, 4, 4, XOR8, BIT8, XOR4,
-                    BIT4);
-            twoStages(scratch, free, freeRow, rows, columns, to, toAt, toRow, 4, toRow, 1, XOR2, BIT2, XOR1, BIT1);
+            twoStages(from, fromAt, fromRow, down, COUNT * fromRow, right, BYTES, scratch, free, freeRow, freeDown,
+                    BYTES,
+                    4, XOR8, BIT8, XOR4, BIT4);
+            twoStages(scratch, free, freeRow, right, BYTES, down, freeDown, to, toAt, toRow, COUNT * toRow, BYTES,
+                    1, XOR2, BIT2, XOR1, BIT1);
         } else if (COUNT == 8) {
-            twoStages(from, fromAt, fromRow, rows, columns, scratch, free, freeRow, freeRow, 4, 2, XOR4, BIT4, XOR2,
-                    BIT2);
+            twoStages(from, fromAt, fromRow, down, COUNT * fromRow, right, BYTES, scratch, free, freeRow, freeDown,
+                    BYTES,
+                    2, XOR4, BIT4, XOR2, BIT2);
             lastStage(scratch, free, freeRow, rows, columns, to, toAt, toRow);
         } else {
-            twoStages(from, fromAt, fromRow, rows, columns, to, toAt, toRow, 4, toRow, 1, XOR2, BIT2, XOR1, BIT1);
+            twoStages(from, fromAt, fromRow, right, BYTES, down, COUNT * fromRow, to, toAt, toRow, COUNT * toRow, BYTES,
+                    1, XOR2, BIT2, XOR1, BIT1);
         }
     }
 
     /**
-     * The stages of distance 2d and d of all squares, on four rows at a time. Where the square of row r and column c goes is
-     * {@code r·toDown + c·toRight} bytes from {@code toAt}.
+     * The stages of distance 2d and d of {@code outer · inner} squares, on four rows at a time: of those rows all that is in the inner
+     * squares, so that a row of an operand is met whole. The strides are those between rows of a square, outer and inner squares.
      */
-    private static void twoStages(MemorySegment from, long fromAt, long fromRow, int rows, int columns,
-            MemorySegment to, long toAt, long toRow, long toDown, long toRight, int d, VectorShuffle<Float> xorFar,
-            VectorMask<Float> bitFar, VectorShuffle<Float> xorNear, VectorMask<Float> bitNear) {
+    private static void twoStages(MemorySegment from, long fromAt, long fromRow, int outer, long fromOuter, int inner,
+            long fromInner, MemorySegment to, long toAt, long toRow, long toOuter, long toInner, int d,
+            VectorShuffle<Float> xorFar, VectorMask<Float> bitFar, VectorShuffle<Float> xorNear,
+            VectorMask<Float> bitNear) {
         MemorySegment source = Lanes.requireNative(from);
         MemorySegment target = Lanes.requireNative(to);
         VectorMask<Float> notFar = bitFar.not();
         VectorMask<Float> notNear = bitNear.not();
-        for (int down = 0; down < rows; down += COUNT) {
-            for (int right = 0; right < columns; right += COUNT) {
-                for (int four = 0; four < COUNT / 4; four++) {
-                    int r = (four & -d) * 4 + (four & d - 1);
-                    long at = fromAt + (down + r) * fromRow + right * 4L;
+        for (int o = 0; o < outer; o++) {
+            for (int four = 0; four < COUNT / 4; four++) {
+                int r = (four & -d) * 4 + (four & d - 1);
+                long at = fromAt + o * fromOuter + r * fromRow;
+                long out = toAt + o * toOuter + r * toRow;
+                for (int i = 0; i < inner; i++) {
                     FloatVector a = FloatVector.fromMemorySegment(F, source, at, ORDER);
                     FloatVector b = FloatVector.fromMemorySegment(F, source, at + d * fromRow, ORDER);
                     FloatVector c = FloatVector.fromMemorySegment(F, source, at + 2 * d * fromRow, ORDER);
@@ -106,11 +116,12 @@ final class Transpose {
                     FloatVector ca = c.blend(a.rearrange(xorFar), notFar);
                     FloatVector be = b.blend(e.rearrange(xorFar), bitFar);
                     FloatVector eb = e.blend(b.rearrange(xorFar), notFar);
-                    long out = toAt + down * toDown + right * toRight + r * toRow;
                     ac.blend(be.rearrange(xorNear), bitNear).intoMemorySegment(target, out, ORDER);
                     be.blend(ac.rearrange(xorNear), notNear).intoMemorySegment(target, out + d * toRow, ORDER);
                     ca.blend(eb.rearrange(xorNear), bitNear).intoMemorySegment(target, out + 2 * d * toRow, ORDER);
                     eb.blend(ca.rearrange(xorNear), notNear).intoMemorySegment(target, out + 3 * d * toRow, ORDER);
+                    at += fromInner;
+                    out += toInner;
                 }
             }
         }

@@ -8,7 +8,7 @@ import dev.lanewise.internal.memory.CachedRows;
 import dev.lanewise.internal.memory.Elements;
 import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Scratch;
-import dev.lanewise.internal.plan.StartUp;
+import dev.lanewise.internal.plan.QueryPanels;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -20,13 +20,14 @@ final class VectorAttention implements UnitKernel {
     /** Keys in a block: weights of 512 × 48 queries and the values they meet stay in the second-level cache; 256 are 2 %, 128 are 5 % slower. */
     private static final int KEYS = VisibleBits.MAX_KEYS;
     /** Queries in the widest panel. */
-    private static final int PANEL = StartUp.CHOICE.tileVectors() * COUNT;
+    private static final int PANEL = QueryPanels.WIDEST_QUERIES;
     /** More heads at a time would push their keys and values out of the second-level cache. */
     private static final int HEADS_A_MASK = 2;
 
     private final RowBounds bounds = new RowBounds();
+    private final QueryPanels panels = new QueryPanels();
     private AttentionProblem p;
-    /** The batch row that the bounds are those of. */
+    /** The batch row that bounds and panels are those of. */
     private long batchRow;
     private final VisibleBits visible = new VisibleBits();
     /** The rows of a cache at hand. */
@@ -89,9 +90,9 @@ final class VectorAttention implements UnitKernel {
         problem.depth = Math.min(problem.depth, Math.max(COUNT, keys));
         problem.valueDepth = Math.min(problem.valueDepth, Math.max(COUNT, keys));
         begin(problem, parts, memory);
-        bounds.resolve(problem, 0);
+        turnTo(0);
         long of = unit % units(problem, parts, 1);
-        int at = bounds.first(Math.max(0, panels(problem) - 1 - of % panels(problem)) * PANEL);
+        int at = bounds.first(panels.first(Math.max(0, panel(of))));
         problem.rangeStart = Math.max(problem.rangeStart, at);
         problem.rangeEnd = Math.min(problem.rangeEnd, at + (long) keys);
         if (problem.scores.present() || problem.weights.present()) {
@@ -104,7 +105,7 @@ final class VectorAttention implements UnitKernel {
     /** One a batch row, group of heads and panel of queries. */
     @Override
     public long units(AttentionProblem problem, ChunkParts parts, int threads) {
-        return (long) problem.batch * headGroups(problem) * panels(problem);
+        return (long) problem.batch * headGroups(problem) * QueryPanels.most(problem.queries);
     }
 
     private static int headGroups(AttentionProblem problem) {
@@ -118,8 +119,15 @@ final class VectorAttention implements UnitKernel {
         return shared ? Math.clamp(problem.heads, 1, HEADS_A_MASK) : 1;
     }
 
-    private static int panels(AttentionProblem problem) {
-        return (problem.queries + PANEL - 1) / PANEL;
+    private void turnTo(int row) {
+        bounds.resolve(p, row);
+        panels.cut(bounds.queries, p.sameKeysForAll());
+        batchRow = row;
+    }
+
+    /** The last panels of a head come first: in a causal call they are the longest. Negative if the row has fewer. */
+    private int panel(long unit) {
+        return panels.count() - 1 - (int) (unit % QueryPanels.most(p.queries));
     }
 
     @Override
@@ -130,22 +138,21 @@ final class VectorAttention implements UnitKernel {
         scratch = memory.memory(scratchBytes);
     }
 
-    /** The last panels of a head come first: in a causal call they are the longest. */
     @Override
     public void run(long unit) {
-        int panels = panels(p);
+        int most = QueryPanels.most(p.queries);
         int together = headsTogether(p);
         int groups = headGroups(p);
-        long row = unit / panels / groups;
+        long row = unit / most / groups;
         if (row != batchRow) {
-            bounds.resolve(p, (int) row);
-            batchRow = row;
+            turnTo((int) row);
         }
-        firstHead = (int) (unit / panels % groups) * together;
+        firstHead = (int) (unit / most % groups) * together;
         heads = Math.min(together, p.heads - firstHead);
-        query = (int) (panels - 1 - unit % panels) * PANEL;
-        if (query < bounds.queries) {
-            queries = Math.min(PANEL, bounds.queries - query);
+        int panel = panel(unit);
+        if (panel >= 0) {
+            query = panels.first(panel);
+            queries = panels.first(panel + 1) - query;
             vectors = (queries + COUNT - 1) / COUNT;
             panel();
         }
@@ -208,7 +215,8 @@ final class VectorAttention implements UnitKernel {
         mix(0, heads);
         for (int h = 0; h < heads; h++) {
             select(h);
-            if (!normalize() && partial) {
+            normalize();
+            if (partial && !Context.finite(scratch, contextAt, p.valueDepth * vectors)) {
                 careful = true;
                 mix(h, h + 1);
                 normalize();
@@ -467,10 +475,10 @@ final class VectorAttention implements UnitKernel {
         }
     }
 
-    /** Divides by the sums; tells whether the context is finite. */
-    private boolean normalize() {
+    /** Divides by the sums. */
+    private void normalize() {
         Context.reciprocals(scratch, sumAt, vectors, seen, factorsAt);
-        return Context.scale(scratch, contextAt, p.valueDepth, vectors, factorsAt);
+        Context.scale(scratch, contextAt, p.valueDepth, vectors, factorsAt);
     }
 
     private void storeContext() {

@@ -46,14 +46,14 @@ public final class VectorPaths {
         long paths = switch (VectorKernel.of(p)) {
             case CACHED_ROWS -> cachedRows(p) << CACHED;
             case ROWS -> FEW_ROWS | rows(p);
-            case PANELS -> p.queryStarts.present() ? PACKED : widths(p.queries);
+            case PANELS -> p.queryStarts.present() ? PACKED : widths(p);
         };
         paths |= p.fromCache ? CACHE | 1L << K + p.cached(0).type.ordinal() : layout(p.k) << K | layout(p.v) << V;
         paths |= layout(p.q) << Q | layout(p.context) << CONTEXT;
         if (p.mask.present()) {
             paths |= layout(p.mask) << MASK | (p.mask.rowStride == 0 ? MASK_BY_KEY : 0);
         }
-        paths |= bit(p.causal || p.windowLeft >= 0 || p.windowRight >= 0, HIDES);
+        paths |= bit(!p.sameKeysForAll(), HIDES);
         paths |= bit(p.softcap != 0, SOFTCAP) | bit(p.slopes != null, SLOPES);
         paths |= bit(p.positionBias.present(), POSITION_BIAS) | bit(p.logSumExp.present(), LOG_SUM_EXP);
         paths |= bit(p.scores.present(), SCORES) | bit(p.weights.present(), WEIGHTS);
@@ -99,13 +99,15 @@ public final class VectorPaths {
         return (vectors >= 8 ? 1L : 0) | (vectors % 8 >= 4 ? 2L : 0) | (vectors % 4 > 0 ? 4L : 0);
     }
 
-    /** One bit for each width in vectors that a panel has: the widest, unless there are few queries, and that of the rest. */
-    private static long widths(int queries) {
-        int lanes = lanes();
-        int panel = StartUp.CHOICE.tileVectors() * lanes;
-        int rest = queries % panel;
-        long whole = queries >= panel ? 1L << StartUp.CHOICE.tileVectors() - 1 : 0;
-        return whole | (rest == 0 ? 0 : 1L << (rest - 1) / lanes) << WIDTHS;
+    /** One bit for each width in vectors that a panel has. */
+    private static long widths(AttentionProblem p) {
+        QueryPanels panels = new QueryPanels();
+        panels.cut(p.queries, p.sameKeysForAll());
+        long widths = 0;
+        for (int i = 0; i < panels.count(); i++) {
+            widths |= 1L << (panels.first(i + 1) - panels.first(i) - 1) / lanes();
+        }
+        return widths << WIDTHS;
     }
 
     /** One bit of five: in place with contiguous rows, in place with others, and copied from 32-bit, 16-bit or other elements. */
@@ -138,13 +140,15 @@ public final class VectorPaths {
             return fewRowsOperations(p);
         }
         long vectors = 0;
-        int panel = StartUp.CHOICE.tileVectors() * lanes();
+        QueryPanels panels = new QueryPanels();
         for (int b = 0; b < p.batch; b++) {
             p.bounds.resolve(p, b);
-            for (int query = 0; query < p.bounds.queries; query += panel) {
-                int queries = Math.min(panel, p.bounds.queries - query);
-                int keys = p.bounds.end(query + queries - 1L) - p.bounds.first(query);
-                vectors += (long) Math.max(0, keys) * ((queries + lanes() - 1) / lanes());
+            panels.cut(p.bounds.queries, p.sameKeysForAll());
+            for (int i = 0; i < panels.count(); i++) {
+                int query = panels.first(i);
+                int end = panels.first(i + 1);
+                int keys = p.bounds.end(end - 1L) - p.bounds.first(query);
+                vectors += (long) Math.max(0, keys) * ((end - query + lanes() - 1) / lanes());
             }
         }
         return vectors * p.heads * (p.depth + p.valueDepth + SOFTMAX_OPERATIONS);
