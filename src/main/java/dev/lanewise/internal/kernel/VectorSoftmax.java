@@ -15,7 +15,7 @@ import java.lang.foreign.MemorySegment;
  * with −∞, whose weight is 0. Rows shorter than a vector, and rows that cannot be read or written in place, go through scratch.
  */
 public final class VectorSoftmax {
-    private static final int MOST_ROWS = 16;
+    private static final int MOST_ROWS = 32;
     /** What is read and what is written fits the smallest first-level cache. */
     private static final int GROUP_BYTES = 32 << 10;
     /** Up to so many vectors rows are taken {@link #QUAD_ROWS} at a time; longer ones are worth loops of their own. */
