@@ -38,8 +38,8 @@ final class MultiHeadRoom {
         }
 
         private long place(MemorySegment memory, long at) {
-            rows = Tensor.over(memory, ElementType.FLOAT32, at, rowShape, rowStrides);
-            heads = Tensor.over(memory, ElementType.FLOAT32, at, headShape, headStrides);
+            rows = Tensor.over(memory, at, capacity, rowShape, rowStrides);
+            heads = Tensor.over(memory, at, capacity, headShape, headStrides);
             return at + capacity;
         }
     }

@@ -1,6 +1,7 @@
 package dev.lanewise;
 
 import dev.lanewise.internal.memory.Elements;
+import dev.lanewise.internal.memory.Overlap;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -26,6 +27,11 @@ public final class Tensor {
     private final long offset;
     private final long[] shape;
     private final long[] strides;
+    /** The address of the first byte of any element, and of the one past the last; the whole range where the memory is on the heap. */
+    private final long firstAddress;
+    private final long endAddress;
+    /** Whether an element is shown twice, once that has been asked: it takes longer than the rest of a call's checks. */
+    private Boolean repeats;
 
     private Tensor(MemorySegment segment, ElementType type, long offset, long[] shape, long[] strides) {
         this.segment = segment;
@@ -33,6 +39,31 @@ public final class Tensor {
         this.offset = offset;
         this.shape = shape;
         this.strides = strides;
+        long low = Long.MIN_VALUE;
+        long high = Long.MAX_VALUE;
+        if (segment.isNative()) {
+            low = segment.address() + offset;
+            high = low + type.bytes();
+            for (int axis = 0; axis < shape.length; axis++) {
+                long reach = Math.max(0, shape[axis] - 1) * strides[axis] * type.bytes();
+                low += Math.min(0, reach);
+                high += Math.max(0, reach);
+            }
+        }
+        firstAddress = low;
+        endAddress = high;
+    }
+
+    /** Over arrays that will change, within so many bytes from the offset on. */
+    private Tensor(MemorySegment segment, long offset, long bytes, long[] shape, long[] strides) {
+        this.segment = segment;
+        this.type = ElementType.FLOAT32;
+        this.offset = offset;
+        this.shape = shape;
+        this.strides = strides;
+        firstAddress = segment.address() + offset;
+        endAddress = firstAddress + bytes;
+        repeats = false;
     }
 
     /**
@@ -134,9 +165,27 @@ public final class Tensor {
         return checkedView(segment, type, byteOffset, sizes, strides.clone());
     }
 
-    /** A view that shares its arrays, for scratch whose views are used again with other numbers; nothing is checked. */
-    static Tensor over(MemorySegment segment, ElementType type, long offset, long[] shape, long[] strides) {
-        return new Tensor(segment, type, offset, shape, strides);
+    /**
+     * A view of float32 that shares its arrays, for native scratch whose views are used again with other numbers; nothing is checked. It
+     * shows no element twice, and none beyond so many bytes.
+     */
+    static Tensor over(MemorySegment segment, long offset, long bytes, long[] shape, long[] strides) {
+        return new Tensor(segment, offset, bytes, shape, strides);
+    }
+
+    /** Whether the bytes from the first to the last element of both have any in common, as far as addresses tell. */
+    boolean meets(Tensor other) {
+        return firstAddress < other.endAddress && other.firstAddress < endAddress;
+    }
+
+    /** Whether an element may be shown twice. */
+    boolean repeats() {
+        Boolean known = repeats;
+        if (known == null) {
+            known = Overlap.withinItself(this);
+            repeats = known;
+        }
+        return known;
     }
 
     private static Tensor checkedView(MemorySegment segment, ElementType type, long offset, long[] shape,

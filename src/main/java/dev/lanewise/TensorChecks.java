@@ -107,7 +107,7 @@ final class TensorChecks {
         if (tensor.segment().isReadOnly()) {
             throw new IllegalArgumentException(name + ": its segment is read-only, wanted a writable one");
         }
-        if (Overlap.withinItself(tensor)) {
+        if (tensor.repeats()) {
             throw new IllegalArgumentException(
                     name + ": " + tensor + " shows an element twice, wanted an output without overlap");
         }
@@ -117,9 +117,9 @@ final class TensorChecks {
         return Overlap.same(a, b);
     }
 
-    /** The two share no memory; either may be absent. */
+    /** The two share no memory; either may be absent. Most lie apart as a whole, which is two comparisons. */
     static void apart(String name, Tensor tensor, String other, Tensor against) {
-        if (tensor != null && against != null && Overlap.possible(tensor, against)) {
+        if (tensor != null && against != null && tensor.meets(against) && Overlap.possible(tensor, against)) {
             throw new IllegalArgumentException(
                     name + ": " + tensor + " overlaps " + other + ": " + against + ", wanted memory of its own");
         }
