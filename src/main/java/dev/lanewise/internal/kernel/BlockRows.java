@@ -44,6 +44,17 @@ final class BlockRows {
         }
     }
 
+    /** Points at rows of float32 that lie at one distance. */
+    void point(MemorySegment memory, long first, long rowBytes, int rows) {
+        segment = memory;
+        type = ElementType.FLOAT32;
+        scaled = false;
+        stride = rowBytes;
+        runs = 1;
+        starts[0] = first;
+        ends[0] = rows;
+    }
+
     /** The run of a row. */
     int run(int row) {
         int low = 0;

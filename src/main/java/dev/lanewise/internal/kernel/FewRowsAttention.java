@@ -26,6 +26,7 @@ final class FewRowsAttention implements UnitKernel {
 
     private final RowBounds bounds = new RowBounds();
     private final FewRowsScores scores = new FewRowsScores(bounds);
+    private final BlockRows keyRows = new BlockRows(1);
     private AttentionProblem p;
     private MemorySegment scratch;
     private long scratchBytes;
@@ -126,6 +127,7 @@ final class FewRowsAttention implements UnitKernel {
         p = null;
         scratch = null;
         to = null;
+        keyRows.clear();
         scores.end();
     }
 
@@ -135,7 +137,7 @@ final class FewRowsAttention implements UnitKernel {
         int keys = Transpose.padded(Math.min(KEYS, problem.keys));
         scratchBytes = 0;
         queriesAt = reserve(ROWS * depthVectors);
-        partialAt = reserve(Math.max(ROWS, keys));
+        partialAt = reserve(LaneSums.FLOATS / COUNT);
         scoresAt = reserve(ROWS * keys / COUNT);
         biasAt = reserve(keys / COUNT);
         maxAt = reserve(ROWS);
@@ -261,9 +263,19 @@ final class FewRowsAttention implements UnitKernel {
     /** Raw scores of the rows of k from {@code row} on. */
     private void computeScores(int row, int keys) {
         scoreRow = scores.width < COUNT ? scores.width * 4L : Transpose.padded(keys) * 4L;
-        Context.fill(scratch, scoresAt, (int) ((scores.rows * scoreRow + BYTES - 1) / BYTES), 0);
-        StridedRows.dot(p.k.segment, p.k.at(bounds.batch, scores.kvHead, row), p.k.rowStride, keys, scratch, queriesAt,
-                scores.rows, depthVectors, scores.width, partialAt, scoresAt, scoreRow);
+        long queryRow = (long) depthVectors * BYTES;
+        keyRows.point(p.k.segment, p.k.at(bounds.batch, scores.kvHead, row), p.k.rowStride, keys);
+        int done = StridedRows.dotFours(keyRows, keys, scratch, queriesAt, scores.rows, depthVectors, partialAt,
+                scoresAt, scoreRow);
+        int rest = scores.rows - done;
+        long query = queriesAt + done * queryRow;
+        long out = scoresAt + done * scoreRow;
+        if (scores.width == COUNT) {
+            RowProducts.dot(keyRows, keys, depthVectors, scratch, query, queryRow, rest, partialAt, out, scoreRow);
+        } else {
+            Context.fill(scratch, out, (int) ((rest * scoreRow + BYTES - 1) / BYTES), 0);
+            StridedRows.dot(keyRows, keys, scratch, query, rest, depthVectors, scores.width, partialAt, out, scoreRow);
+        }
     }
 
     /** Rows that saw no key get a factor of 0. */

@@ -59,7 +59,10 @@ final class Float32Rows {
         }
     }
 
-    /** The products of one query and four vectors of each row. */
+    /**
+     * The products of one query and four vectors of each row, four rows in a vector: each has a quarter whose lanes are still to be summed
+     * ({@link LaneSums#addQuarters}). Rows beyond the last are the last.
+     */
     static void dot4(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
             long partial) {
         MemorySegment from = requireNative(rows.segment);
@@ -73,18 +76,37 @@ final class Float32Rows {
         int runEnd = rows.end(run);
         long at = rows.at(run, first) + column;
         int j = first;
-        for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
-            FloatVector a = load(from, at).mul(q0);
-            FloatVector b = load(from, at + BYTES).mul(q1);
-            a = load(from, at + 2 * BYTES).fma(q2, a);
-            b = load(from, at + 3 * BYTES).fma(q3, b);
-            a.add(b).intoMemorySegment(memory, to, ORDER);
-            at += stride;
-            if (++j == runEnd) {
-                run++;
-                at = rows.start(run) + column;
-                runEnd = rows.end(run);
+        FloatVector a0 = q0;
+        FloatVector a1 = q0;
+        FloatVector a2 = q0;
+        FloatVector a3 = q0;
+        for (long to = partial, last = partial + (end - first + 3) / 4 * (long) BYTES; to < last; to += BYTES) {
+            for (int i = 0; i < 4; i++) {
+                MemorySegment row = from.asSlice(at, 4 * BYTES);
+                FloatVector sum = load(row, 0).mul(q0);
+                sum = load(row, 3 * BYTES).fma(q3, sum);
+                sum = load(row, 2 * BYTES).fma(q2, sum);
+                sum = load(row, BYTES).fma(q1, sum);
+                a0 = a1;
+                a1 = a2;
+                a2 = a3;
+                a3 = sum;
+                if (++j < end) {
+                    at += stride;
+                    if (j == runEnd) {
+                        run++;
+                        at = rows.start(run) + column;
+                        runEnd = rows.end(run);
+                    }
+                }
             }
+            FloatVector b0 = a0.blend(a2, LaneSums.BIT_FAR)
+                    .add(a2.blend(a0, LaneSums.BIT_FAR).rearrange(LaneSums.XOR_FAR));
+            FloatVector b1 = a1.blend(a3, LaneSums.BIT_FAR)
+                    .add(a3.blend(a1, LaneSums.BIT_FAR).rearrange(LaneSums.XOR_FAR));
+            b0.blend(b1, LaneSums.BIT_NEAR)
+                    .add(b1.blend(b0, LaneSums.BIT_NEAR).rearrange(LaneSums.XOR_NEAR))
+                    .intoMemorySegment(memory, to, ORDER);
         }
     }
 

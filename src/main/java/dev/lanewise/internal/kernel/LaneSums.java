@@ -25,10 +25,13 @@ final class LaneSums {
     private static final VectorShuffle<Float> EVENS_ODDS = VectorShuffle.fromOp(F,
             lane -> lane % (COUNT / 2) * 2 + lane / (COUNT / 2));
     private static final int QUARTER = COUNT / 4;
-    private static final VectorShuffle<Float> XOR_FAR = xor(COUNT / 2);
-    private static final VectorShuffle<Float> XOR_NEAR = xor(COUNT / 4);
-    private static final VectorMask<Float> BIT_FAR = bit(COUNT / 2);
-    private static final VectorMask<Float> BIT_NEAR = bit(COUNT / 4);
+    /** The first lane of each quarter, then the second of each, and so on. */
+    private static final VectorShuffle<Float> LANE_BY_LANE = VectorShuffle.fromOp(F,
+            lane -> lane % 4 * QUARTER + lane / 4);
+    static final VectorShuffle<Float> XOR_FAR = xor(COUNT / 2);
+    static final VectorShuffle<Float> XOR_NEAR = xor(COUNT / 4);
+    static final VectorMask<Float> BIT_FAR = bit(COUNT / 2);
+    static final VectorMask<Float> BIT_NEAR = bit(COUNT / 4);
 
     private LaneSums() {
     }
@@ -84,6 +87,37 @@ final class LaneSums {
                     .add(FloatVector.fromMemorySegment(F, memory, sums, ORDER))
                     .intoMemorySegment(memory, out, ORDER);
             out += step;
+        }
+    }
+
+    /**
+     * Adds the sum of quarter i to float i: quarters of vectors, in their order.
+     *
+     * @param vectors the byte of the first vector in scratch
+     * @param sums how many sums: a multiple of {@link Lanes#COUNT}
+     * @param to the byte of the first sum
+     */
+    static void addQuarters(MemorySegment scratch, long vectors, int sums, long to) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        long from = vectors;
+        for (long out = to, end = to + sums * 4L; out < end; out += BYTES) {
+            FloatVector sum = FloatVector.fromMemorySegment(F, memory, from, ORDER);
+            if (COUNT == 8) {
+                FloatVector b = FloatVector.fromMemorySegment(F, memory, from + BYTES, ORDER);
+                sum = sum.blend(b, Transpose.BIT1).add(b.blend(sum, Transpose.BIT1).rearrange(Transpose.XOR1));
+            }
+            if (COUNT == 16) {
+                FloatVector b = FloatVector.fromMemorySegment(F, memory, from + BYTES, ORDER);
+                FloatVector c = FloatVector.fromMemorySegment(F, memory, from + 2 * BYTES, ORDER);
+                FloatVector d = FloatVector.fromMemorySegment(F, memory, from + 3 * BYTES, ORDER);
+                c = sum.blend(c, Transpose.BIT2).add(c.blend(sum, Transpose.BIT2).rearrange(Transpose.XOR2));
+                d = b.blend(d, Transpose.BIT2).add(d.blend(b, Transpose.BIT2).rearrange(Transpose.XOR2));
+                sum = c.blend(d, Transpose.BIT1).add(d.blend(c, Transpose.BIT1).rearrange(Transpose.XOR1));
+            }
+            FloatVector.fromMemorySegment(F, memory, out, ORDER)
+                    .add(sum.rearrange(LANE_BY_LANE))
+                    .intoMemorySegment(memory, out, ORDER);
+            from += QUARTER * (long) BYTES;
         }
     }
 

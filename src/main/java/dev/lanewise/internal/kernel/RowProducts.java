@@ -72,10 +72,17 @@ final class RowProducts {
             long partial, long out) {
         for (int d = 0; d < depth;) {
             int width = width(block.type, depth - d);
-            for (int j = first; j < end; j += LaneSums.BATCH) {
-                int rows = Math.min(LaneSums.BATCH, end - j);
+            boolean quarters = width == 4 && block.type == ElementType.FLOAT32;
+            int batch = quarters ? 4 * LaneSums.BATCH : LaneSums.BATCH;
+            for (int j = first; j < end; j += batch) {
+                int rows = Math.min(batch, end - j);
+                int padded = Transpose.padded(rows);
                 dot(block, width, j, j + rows, column(block, d), scratch, query + (long) d * BYTES, partial);
-                LaneSums.add(scratch, partial, Transpose.padded(rows), out + j * 4L, BYTES);
+                if (quarters) {
+                    LaneSums.addQuarters(scratch, partial, padded, out + j * 4L);
+                } else {
+                    LaneSums.add(scratch, partial, padded, out + j * 4L, BYTES);
+                }
             }
             d += width;
         }

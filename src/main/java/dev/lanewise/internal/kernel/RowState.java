@@ -27,11 +27,11 @@ final class RowState {
     /** Lays out a state of so many rows, and vectors of context, from a byte on. */
     void set(long from, int stateRows, int valueVectors) {
         start = from;
-        rows = Transpose.padded(stateRows);
+        rows = stateRows;
         vectors = valueVectors;
         maxAt = from;
-        seenAt = maxAt + rows * 4L;
-        sumsAt = seenAt + rows * 4L;
+        seenAt = maxAt + Transpose.padded(rows) * 4L;
+        sumsAt = seenAt + Transpose.padded(rows) * 4L;
         contextAt = sumsAt + (long) rows * BYTES;
         end = contextAt + (long) rows * vectors * BYTES;
     }
@@ -53,10 +53,9 @@ final class RowState {
 
     /** The state of having seen nothing. */
     void clear(MemorySegment scratch) {
-        Context.fill(scratch, maxAt, rows / Lanes.COUNT, Float.NEGATIVE_INFINITY);
-        Context.fill(scratch, seenAt, rows / Lanes.COUNT, 0);
-        Context.fill(scratch, sumsAt, rows, 0);
-        Context.fill(scratch, contextAt, rows * vectors, 0);
+        int rowVectors = Transpose.padded(rows) / Lanes.COUNT;
+        Context.fill(scratch, maxAt, rowVectors, Float.NEGATIVE_INFINITY);
+        Context.fill(scratch, seenAt, rowVectors + rows * (1 + vectors), 0);
     }
 
     /** Copies the state out of scratch. */

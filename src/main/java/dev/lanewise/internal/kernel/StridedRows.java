@@ -60,38 +60,46 @@ final class StridedRows {
     }
 
     /**
-     * Adds query[r] · key[j] to out[r, j].
+     * out[r, j] = query[r] · key[j] for as many of the queries as are met four at a time, which is their number.
      *
-     * @param keys the memory of the keys
-     * @param first the byte of key 0
-     * @param stride bytes between keys
-     * @param count how many; sums beyond it, up to a whole vector, are those of the last key
+     * @param keys the keys
+     * @param count how many; products beyond it are any numbers
      * @param query the byte of query 0 in scratch, the others next to it
      * @param rows how many queries
      * @param vectors vectors in a row
-     * @param width how many floats the sums of one row take: a whole vector, or a part of it if there are as few keys
-     * @param partial the byte of free vectors of scratch, one a key, in whole groups of as many as a vector has lanes
-     * @param out the byte of sum (0, 0)
-     * @param outRow bytes between rows of sums
+     * @param partial the byte of a free vector of scratch for each key, rounded up to a multiple of four
+     * @param out the byte of product (0, 0)
+     * @param outRow bytes between rows of products
      */
-    static void dot(MemorySegment keys, long first, long stride, int count, MemorySegment scratch, long query, int rows,
-            int vectors, int width, long partial, long out, long outRow) {
-        if (vectors == SOME && COUNT == 16) {
-            int fours = rows < ROWS ? 0 : rows % ROWS > 1 ? (rows + ROWS - 1) / ROWS : rows / ROWS;
-            for (int four = 0; four < fours; four++) {
-                int r = Math.min(four * ROWS, rows - ROWS);
-                dot4x4(keys, first, stride, count, scratch, query + (long) r * SOME * BYTES, partial);
-                quarters(scratch, partial, count, out + r * outRow, outRow);
-            }
-            int rest = Math.min(fours * ROWS, rows);
-            dot4(keys, first, stride, count, scratch, query + (long) rest * SOME * BYTES, rows - rest, width, partial,
-                    out + rest * outRow, outRow);
-        } else if (vectors == SOME) {
-            dot4(keys, first, stride, count, scratch, query, rows, width, partial, out, outRow);
-        } else if (vectors == MANY) {
-            dot8(keys, first, stride, count, scratch, query, rows, width, partial, out, outRow);
-        } else {
-            dotAny(keys, first, stride, count, scratch, query, rows, vectors, width, partial, out, outRow);
+    static int dotFours(BlockRows keys, int count, MemorySegment scratch, long query, int rows, int vectors,
+            long partial, long out, long outRow) {
+        if (vectors != SOME || COUNT != 16 || rows < ROWS) {
+            return 0;
+        }
+        int fours = rows % ROWS > 1 ? (rows + ROWS - 1) / ROWS : rows / ROWS;
+        for (int four = 0; four < fours; four++) {
+            int r = Math.min(four * ROWS, rows - ROWS);
+            dot4x4(keys.segment, keys.start(0), keys.stride, count, scratch, query + (long) r * SOME * BYTES, partial);
+            quarters(scratch, partial, count, out + r * outRow, outRow);
+        }
+        return Math.min(fours * ROWS, rows);
+    }
+
+    /**
+     * Adds query[r] · key[j] to out[r, j], several queries in a vector, for there are so few keys.
+     *
+     * @param width how many floats the products of one row take, a part of a vector; those beyond {@code count} are those of the last key
+     * @param partial the byte of as many free vectors of scratch as a vector has lanes
+     */
+    static void dot(BlockRows keys, int count, MemorySegment scratch, long query, int rows, int vectors, int width,
+            long partial, long out, long outRow) {
+        MemorySegment from = keys.segment;
+        long first = keys.start(0);
+        long stride = keys.stride;
+        switch (vectors) {
+            case SOME -> dot4(from, first, stride, count, scratch, query, rows, width, partial, out, outRow);
+            case MANY -> dot8(from, first, stride, count, scratch, query, rows, width, partial, out, outRow);
+            default -> dotAny(from, first, stride, count, scratch, query, rows, vectors, width, partial, out, outRow);
         }
     }
 
