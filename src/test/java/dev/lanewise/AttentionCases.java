@@ -43,6 +43,21 @@ final class AttentionCases {
                 .as((size, scores, hiding, seed) -> new AttentionCase(size, scores, hiding, Layouts.PLAIN, seed));
     }
 
+    /** As many queries and keys as a few vectors have lanes, many heads, nothing hidden: what has a short cut at some widths. */
+    static Arbitrary<AttentionCase> fewKeys() {
+        Arbitrary<Integer> depths = Arbitraries.of(16, 32, 64, 128);
+        Arbitrary<Sizes> sizes = Combinators
+                .combine(Arbitraries.integers().between(1, 2), Arbitraries.integers().between(1, 12),
+                        Arbitraries.integers().between(1, 6), Arbitraries.integers().between(1, 17), depths, depths)
+                .as((batch, heads, fours, keys, depth, valueDepth) -> new Sizes(batch, heads, 1, 4 * fours, keys, depth,
+                        valueDepth));
+        Arbitrary<Scores> scores = Arbitraries.of(0.01, 1.0, 5.0)
+                .map(deviation -> new Scores(0, deviation, 0, false, false, false));
+        return Combinators.combine(sizes, scores, anyLayouts(), Arbitraries.longs())
+                .as((size, score, layouts, seed) -> new AttentionCase(size, score, AttentionCase.NOTHING_HIDDEN,
+                        layouts, seed));
+    }
+
     static Arbitrary<Sizes> anySizes() {
         Arbitrary<Integer> lengths = Arbitraries.oneOf(Arbitraries.integers().between(0, 9),
                 Arbitraries.integers().between(0, 150),

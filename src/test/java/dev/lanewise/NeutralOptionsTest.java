@@ -138,13 +138,28 @@ class NeutralOptionsTest {
         }
     }
 
+    @Provide
+    Arbitrary<AttentionCase> fewKeys() {
+        return AttentionCases.fewKeys();
+    }
+
     @Property(tries = 60, edgeCases = EdgeCasesMode.NONE)
     void askingForMoreOutputsChangesNoBitOfTheContext(@ForAll("plainCase") AttentionCase drawn) {
+        checkContextAlone(drawn);
+    }
+
+    @Property(tries = 200, edgeCases = EdgeCasesMode.NONE)
+    void theShortCutForFewKeysChangesNoBitOfTheContext(@ForAll("fewKeys") AttentionCase drawn) {
+        checkContextAlone(drawn);
+    }
+
+    private static void checkContextAlone(AttentionCase drawn) {
         try (Arena arena = Arena.ofConfined()) {
             AttentionInputs inputs = drawn.inputs(arena);
             Attention operator = Attention.builder().build();
-            Results all = AttentionCase.run(arena, operator, inputs, Layout.PLAIN, ScoreStage.BIASED);
-            Tensor context = Layout.PLAIN.allocate(arena, inputs.q.size(0), inputs.q.size(1), inputs.q.size(2),
+            Layout layout = drawn.layouts().context();
+            Results all = AttentionCase.run(arena, operator, inputs, layout, ScoreStage.BIASED);
+            Tensor context = layout.allocate(arena, inputs.q.size(0), inputs.q.size(1), inputs.q.size(2),
                     inputs.v.size(3));
             operator.run(inputs.q, inputs.k, inputs.v, context);
             assertArrayEquals(bits(context), bits(all.context()));

@@ -117,14 +117,14 @@ final class RowGroups {
             }
             next = at;
             total.intoMemorySegment(memory, sums + group, ORDER);
-            total = total.add(total.rearrange(Transpose.XOR1));
-            total = total.add(total.rearrange(Transpose.XOR2));
-            if (COUNT > 4 && width > 4) {
-                total = total.add(total.rearrange(Transpose.XOR4));
-            }
             if (COUNT > 8 && width > 8) {
                 total = total.add(total.rearrange(Transpose.XOR8));
             }
+            if (COUNT > 4 && width > 4) {
+                total = total.add(total.rearrange(Transpose.XOR4));
+            }
+            total = total.add(total.rearrange(Transpose.XOR2));
+            total = total.add(total.rearrange(Transpose.XOR1));
             one.div(total).intoMemorySegment(memory, reciprocals + group, ORDER);
         }
     }

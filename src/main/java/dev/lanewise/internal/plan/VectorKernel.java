@@ -30,6 +30,22 @@ public enum VectorKernel {
         return few && wholeVectors(p.k, p.depth) && wholeVectors(p.v, p.valueDepth) ? ROWS : PANELS;
     }
 
+    /**
+     * Whether a call of {@link #ROWS} takes the short cut for few keys: sizes and layouts that it can do, and no option. It changes no bit, so that
+     * a call and the same with an option of no effect agree.
+     */
+    public static boolean fewKeys(AttentionProblem p) {
+        int lanes = StartUp.CHOICE.lanes();
+        int four = 4 * LANES_BY_FOURS;
+        boolean sizes = lanes == LANES_BY_FOURS && p.depth == four && p.valueDepth % four == 0 && p.keys >= 1
+                && p.keys <= lanes && p.queries >= 4 && p.queries % 4 == 0 && p.group == 1;
+        return sizes && inPlace(p.q) && inPlace(p.context) && p.plain();
+    }
+
+    private static boolean inPlace(Operand rows) {
+        return rows.direct && rows.columnStride == Float.BYTES;
+    }
+
     private static int most(AttentionProblem p) {
         int lanes = StartUp.CHOICE.lanes();
         if (lanes == LANES_BY_FOURS && p.depth == 4 * lanes) {
@@ -39,6 +55,6 @@ public enum VectorKernel {
     }
 
     private static boolean wholeVectors(Operand rows, int columns) {
-        return rows.direct && rows.columnStride == Float.BYTES && columns % StartUp.CHOICE.lanes() == 0;
+        return inPlace(rows) && columns % StartUp.CHOICE.lanes() == 0;
     }
 }

@@ -36,6 +36,7 @@ public final class VectorPaths {
     /** Fields of the kernels for few rows: what they run, panels do not. */
     private static final int CACHED = 49;
     private static final int INNER = 59;
+    private static final long FEW_KEYS = 1L << 61;
     private static final int SOFTMAX_OPERATIONS = 24;
 
     private VectorPaths() {
@@ -90,7 +91,7 @@ public final class VectorPaths {
         long depth = p.depth == 4 * lanes() ? 1 : p.depth == 8 * lanes() ? 2 : 4;
         long columns = bit(values >= 4, 8) | bit(values % 4 != 0, 16);
         long keys = bit(p.keys <= lanes() / 2, 32) | bit(p.keys <= lanes() / 4, 64) | bit(p.keys > ROW_BLOCK, 128);
-        return rows << INNER | (depth | columns | keys) << PASSES;
+        return rows << INNER | (depth | columns | keys) << PASSES | bit(VectorKernel.fewKeys(p), FEW_KEYS);
     }
 
     /** One bit for passes over eight vectors of a row, over four, and over fewer. */
