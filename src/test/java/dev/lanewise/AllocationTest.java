@@ -87,6 +87,7 @@ class AllocationTest {
         AttentionOutputs eightRows = AttentionOutputs.of(Tensor.allocate(arena, ElementType.FLOAT32, 1, HEADS, 8, 64));
         AttentionInputs eightKeys = AttentionInputs.of(eight, eight, eight);
         calls.put("few rows and keys", () -> causal.run(eightKeys, eightRows));
+        calls.put("few rows and keys, no option", () -> attention.run(eightKeys, eightRows));
         calls.put("causal", () -> causal.run(plain, outputs));
         calls.put("boolean mask", () -> attention.run(masked, outputs));
         calls.put("additive mask", () -> attention.run(biased, outputs));

@@ -99,6 +99,8 @@ final class HotKernels {
         Tensor normalised = random(7, 100);
         calls.put("softmax", () -> Softmax.rows(rows, normalised));
         many(calls);
+        few(calls, 8, 7);
+        few(calls, 5, 100);
         // Tiles of six rows, of four and of one.
         int rowsOfTiles = 11;
         Tensor a = random(rowsOfTiles, DEPTH);
@@ -128,6 +130,22 @@ final class HotKernels {
             Tensor wanted = random(1, HEADS, queries, DEPTH);
             Attention.builder().kernel(Kernel.REFERENCE).build().run(inputs, AttentionOutputs.of(wanted));
             AgainstReference.compare("two blocks", context, wanted, bound(DEPTH, MANY_KEYS), 0);
+        });
+    }
+
+    /** Few queries, and rows of four vectors. */
+    private static void few(Map<String, Runnable> calls, int queries, int keys) {
+        int depth = 4 * RuntimeInfo.current().lanes();
+        AttentionInputs inputs = AttentionInputs.of(random(1, HEADS, queries, depth), random(1, HEADS, keys, depth),
+                random(1, HEADS, keys, depth));
+        Tensor context = random(1, HEADS, queries, depth);
+        Attention attention = Attention.builder().kernel(RuntimeInfo.current().kernel()).build();
+        String name = queries + " queries and " + keys + " keys";
+        calls.put(name, () -> attention.run(inputs, AttentionOutputs.of(context)));
+        CHECKS.add(() -> {
+            Tensor wanted = random(1, HEADS, queries, depth);
+            Attention.builder().kernel(Kernel.REFERENCE).build().run(inputs, AttentionOutputs.of(wanted));
+            AgainstReference.compare(name, context, wanted, bound(depth, keys), 0);
         });
     }
 

@@ -124,6 +124,15 @@ class PollutionTest {
             }
             calls.put("mask",
                     attention(plain.build(), dense.withMask(Tensor.ofBooleans(ARENA, visible, 128, 128)), context));
+            for (int queries : new int[]{1, 6, 8}) {
+                Tensor few = random(1, 12, queries, 64);
+                for (int keys : new int[]{7, 100}) {
+                    Tensor some = random(1, 12, keys, 64);
+                    calls.put(queries + " queries and " + keys + " keys",
+                            attention(plain.build(), AttentionInputs.of(few, some, some),
+                                    AttentionOutputs.of(random(1, 12, queries, 64))));
+                }
+            }
             for (ElementType type : List.of(ElementType.FLOAT32, ElementType.BFLOAT16, ElementType.FLOAT16,
                     ElementType.INT8)) {
                 KvCache cache = KvCache.builder(4, 128).storage(type).capacity(1024).allocate(ARENA);

@@ -34,6 +34,8 @@ final class DecodeAttention implements UnitKernel {
     private MemorySegment scratch;
     /** The batch row that the bounds are those of. */
     private long batchRow;
+    /** Whether the chunk at hand has met no key. */
+    private boolean fresh;
     /** Whether a unit is one chunk of keys, and its state goes to {@link #parts}. */
     private boolean chunked;
     private MemorySegment parts;
@@ -157,8 +159,7 @@ final class DecodeAttention implements UnitKernel {
                     at.chunk.load(parts, (head * chunks + c) * at.chunk.bytes(), scratch);
                     merge();
                 }
-                outputs.finish();
-                outputs.store();
+                outputs.store(at.total);
             }
         }
     }
@@ -207,29 +208,41 @@ final class DecodeAttention implements UnitKernel {
         return bounds.end(scores.query(rows - 1));
     }
 
+    /** A chunk that is all there is needs no total: joining one that is empty would change no bit. */
     private void attend() {
         loadQueries();
-        startTotal();
         int end = endKey();
-        for (int from = firstKey(); from < end;) {
+        int first = firstKey();
+        if (p.sinks == null && end <= (first / CHUNK + 1L) * CHUNK) {
+            at.chunk.clear(scratch);
+            chunk(first, end);
+            outputs.store(at.chunk);
+            return;
+        }
+        startTotal();
+        for (int from = first; from < end;) {
             int to = (int) Math.min(end, ((long) from / CHUNK + 1) * CHUNK);
             at.chunk.clear(scratch);
             chunk(from, to);
             merge();
             from = to;
         }
-        outputs.finish();
-        outputs.store();
+        outputs.store(at.total);
     }
 
     private void loadQueries() {
+        boolean inPlace = p.q.direct && p.q.columnStride == Float.BYTES && p.depth % COUNT == 0;
         for (int r = 0; r < rows; r++) {
             long to = at.queriesAt + (long) r * at.depthVectors * BYTES;
             long from = p.q.at(bounds.batch, scores.head(r), bounds.queryRow + (long) scores.query(r));
-            RowStaging.load(p.q, from, 1, p.depth, scratch, to, 0);
-            RowTransforms.fill(scratch, to, p.depth, at.depthVectors * COUNT, 0);
+            if (inPlace) {
+                StridedRows.scale(p.q.segment, from, 0, 1, at.depthVectors, p.scale, scratch, to);
+            } else {
+                RowStaging.load(p.q, from, 1, p.depth, scratch, to, 0);
+                RowTransforms.fill(scratch, to, p.depth, at.depthVectors * COUNT, 0);
+                Context.multiply(scratch, to, at.depthVectors, p.scale);
+            }
         }
-        Context.multiply(scratch, at.queriesAt, rows * at.depthVectors, p.scale);
         keysDirect = keysDirect && (cache.type != ElementType.FLOAT16 || modest());
         if (keysDirect && cache.type != ElementType.FLOAT32) {
             Context.multiply(scratch, at.queriesAt, at.depthVectors, RowProducts.queryFactor(cache.type));
@@ -265,6 +278,7 @@ final class DecodeAttention implements UnitKernel {
     }
 
     private void chunk(int from, int to) {
+        fresh = true;
         for (int key = from; key < to; key += at.keys) {
             p.cancellation.check();
             block(key, Math.min(at.keys, to - key));
@@ -281,6 +295,7 @@ final class DecodeAttention implements UnitKernel {
         scores.transform(key, count);
         softmax(count, from, to);
         weighValues(key, count, from, to);
+        fresh = false;
     }
 
     /** Raw scores of rows from one to before another. */
@@ -346,11 +361,17 @@ final class DecodeAttention implements UnitKernel {
         RowState state = at.chunk;
         int vectors = vectors(count);
         int rowVectors = Transpose.padded(rows) / COUNT;
-        MemorySegment.copy(scratch, state.maxAt, scratch, at.beforeAt, (long) rowVectors * BYTES);
+        if (!fresh) {
+            MemorySegment.copy(scratch, state.maxAt, scratch, at.beforeAt, (long) rowVectors * BYTES);
+        }
         for (int r = from; r < to; r++) {
             RowSoftmax.raiseMax(scratch, at.scoresAt + r * at.scoreRow, vectors, scratch, state.maxAt + r * 4L);
         }
-        RowSoftmax.factors(scratch, at.beforeAt, state.maxAt, at.factorsAt, rows);
+        if (fresh) {
+            Context.fill(scratch, at.factorsAt, rowVectors, 1);
+        } else {
+            RowSoftmax.factors(scratch, at.beforeAt, state.maxAt, at.factorsAt, rows);
+        }
         for (int r = from; r < to; r++) {
             long scores = at.scoresAt + r * at.scoreRow;
             RowSoftmax.exponentiate(scratch, scores, scratch, scores, vectors, scratch, state.maxAt + r * 4L,
@@ -367,7 +388,7 @@ final class DecodeAttention implements UnitKernel {
                 RowTransforms.multiply(scratch, at.scoresAt + r * at.scoreRow, vectors(count), at.scalesAt);
             }
         }
-        for (int r = from; r < to; r++) {
+        for (int r = from; r < to && !fresh; r++) {
             Context.multiply(scratch, at.chunk.context(r), at.valueVectors, scratch.get(FLOAT, at.factorsAt + r * 4L));
         }
         RowProducts.mix(values, count, scores, from, to, at.valueVectors, scratch, at.scoresAt, at.scoreRow,

@@ -31,39 +31,38 @@ final class DecodeOutputs {
     }
 
     /**
-     * Divides by the sums. A row that saw no key gives 0; one that saw keys but has a sum of 0 (all its scores −∞) gives NaN, as 0/0
-     * is.
+     * Divides the context of a state by its sums, and writes it and the log-sum-exp. A row that saw no key gives 0; one that saw keys but has a
+     * sum of 0 (all its scores −∞) gives NaN, as 0/0 is.
      */
-    void finish() {
+    void store(RowState state) {
+        boolean inPlace = p.context.direct && p.context.columnStride == Float.BYTES && at.valueParts == 1
+                && p.valueDepth % Lanes.COUNT == 0;
         for (int r = 0; r < scores.rows(); r++) {
-            boolean seen = scratch.get(FLOAT, at.total.seenAt + r * 4L) != 0;
-            float reciprocal = seen ? 1 / RowSoftmax.total(scratch, at.total.sums(r)) : 0;
-            Context.multiply(scratch, at.total.context(r), at.valueVectors, reciprocal);
-        }
-    }
-
-    /** Writes the context and the log-sum-exp. */
-    void store() {
-        for (int r = 0; r < scores.rows(); r++) {
-            RowStaging.store(scratch, context(r), 0, 1, p.valueDepth, p.context, to(p.context, r));
+            boolean seen = scratch.get(FLOAT, state.seenAt + r * 4L) != 0;
+            float sum = RowSoftmax.total(scratch, state.sums(r));
+            float reciprocal = seen ? 1 / sum : 0;
+            long context = state.context(r);
+            if (inPlace) {
+                RowSoftmax.normalize(scratch, context, reciprocal, at.valueVectors, p.context.segment,
+                        to(p.context, r));
+            } else {
+                RowSoftmax.normalize(scratch, context, reciprocal, at.valueVectors, scratch, context);
+                RowStaging.store(scratch, joined(context), 0, 1, p.valueDepth, p.context, to(p.context, r));
+            }
             if (p.logSumExp.present()) {
-                double value = OnlineSoftmax.logSumExp(max(r), RowSoftmax.total(scratch, at.total.sums(r)));
+                double value = OnlineSoftmax.logSumExp(scratch.get(FLOAT, state.maxAt + r * 4L), sum);
                 Elements.setDouble(p.logSumExp.segment, p.logSumExp.type, to(p.logSumExp, r), value);
             }
         }
     }
 
-    /** Where the context of a row lies, its features in their own order. */
-    private long context(int row) {
+    /** Where a row of the context lies, its features in their own order. */
+    private long joined(long context) {
         if (at.valueParts == 1) {
-            return at.total.context(row);
+            return context;
         }
-        RowOrder.join(scratch, at.total.context(row), p.valueDepth, at.valueParts, at.joinedAt);
+        RowOrder.join(scratch, context, p.valueDepth, at.valueParts, at.joinedAt);
         return at.joinedAt;
-    }
-
-    private float max(int row) {
-        return scratch.get(FLOAT, at.total.maxAt + row * 4L);
     }
 
     private long to(Operand operand, int row) {

@@ -99,6 +99,20 @@ final class RowSoftmax {
         return (float) total;
     }
 
+    /** to = from·factor, so many vectors; plus 0, so that a −0 is 0 whether or not it was {@linkplain #combine combined} with nothing. */
+    static void normalize(MemorySegment scratch, long from, float factor, int vectors, MemorySegment target, long to) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        MemorySegment out = Lanes.requireNative(target);
+        FloatVector factors = FloatVector.broadcast(F, factor);
+        FloatVector zero = FloatVector.zero(F);
+        for (int v = 0; v < vectors; v++) {
+            long lane = (long) v * BYTES;
+            FloatVector.fromMemorySegment(F, memory, from + lane, ORDER)
+                    .fma(factors, zero)
+                    .intoMemorySegment(out, to + lane, ORDER);
+        }
+    }
+
     /** to = to·a + from·b, so many vectors. */
     static void combine(MemorySegment scratch, long to, float a, long from, float b, int vectors) {
         MemorySegment memory = Lanes.requireNative(scratch);
