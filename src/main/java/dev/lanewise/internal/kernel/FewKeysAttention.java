@@ -4,7 +4,6 @@ import static dev.lanewise.internal.kernel.FourByFour.FOUR;
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
 
-import dev.lanewise.internal.memory.Operand;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -22,7 +21,7 @@ final class FewKeysAttention {
     private int together;
     /** Tiles that four queries have. */
     private int row;
-    /** Scaled queries. */
+    /** Scaled queries, if they do not lie one after another. */
     private long queriesAt;
     /** Products whose lanes are to be summed. */
     private long partialAt;
@@ -84,9 +83,14 @@ final class FewKeysAttention {
         int heads = Math.min(together, p.heads - first);
         int each = p.queries / FOUR;
         int fours = heads * each;
-        scaleQueries(batch, first, heads);
+        boolean adjacent = p.q.rowStride == FOUR * (long) BYTES
+                && (heads == 1 || p.q.headStride == p.queries * p.q.rowStride);
+        if (!adjacent) {
+            scaleQueries(batch, first, heads);
+        }
         FourByFour.dot(p.k.segment, p.k.at(batch, first, 0), p.k.headStride, p.k.rowStride, p.keys, fours, each,
-                scratch, queriesAt, partialAt);
+                adjacent ? p.q.segment : scratch, adjacent ? p.q.at(batch, first, 0) : queriesAt,
+                adjacent ? p.scale : 1, scratch, partialAt);
         FourByFour.sum(scratch, partialAt, fours * row, tilesAt);
         FourByFour.softmax(scratch, tilesAt, fours, row, padAt, reciprocalsAt);
         for (int column = 0; column < p.valueDepth * Float.BYTES; column += FOUR * BYTES) {
@@ -97,12 +101,9 @@ final class FewKeysAttention {
     }
 
     private void scaleQueries(int batch, int first, int heads) {
-        Operand q = p.q;
-        boolean even = q.headStride == p.queries * q.rowStride;
-        int rows = even ? heads * p.queries : p.queries;
-        for (int h = 0; h < heads; h += even ? heads : 1) {
-            StridedRows.scale(q.segment, q.at(batch, first + h, 0), q.rowStride, rows, FOUR, p.scale, scratch,
-                    queriesAt + (long) h * p.queries * FOUR * BYTES);
+        for (int h = 0; h < heads; h++) {
+            StridedRows.scale(p.q.segment, p.q.at(batch, first + h, 0), p.q.rowStride, p.queries, FOUR, p.scale,
+                    scratch, queriesAt + (long) h * p.queries * FOUR * BYTES);
         }
     }
 }

@@ -40,33 +40,37 @@ final class FourByFour {
      * @param count how many keys a head has; in the output as many as are whole tiles, those beyond the last being the last
      * @param fours four queries each, of all heads
      * @param each of them, how many a head has
-     * @param query the byte of the first query in scratch, the others next to it
-     * @param out the byte of the first vector
+     * @param queries the memory of the queries
+     * @param query the byte of the first, the others next to it
+     * @param factor what they are to be multiplied by
+     * @param out the byte of the first vector in scratch
      */
     static void dot(MemorySegment keys, long key, long head, long stride, int count, int fours, int each,
-            MemorySegment scratch, long query, long out) {
+            MemorySegment queries, long query, float factor, MemorySegment scratch, long out) {
         MemorySegment from = Lanes.requireNative(keys);
+        MemorySegment asking = Lanes.requireNative(queries);
         MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector scale = FloatVector.broadcast(F, factor);
         long bytes = (count + FOUR - 1) / FOUR * ROW;
         int left = each;
         for (int f = 0; f < fours; f++) {
-            MemorySegment q = memory.asSlice(query, FOUR * ROW);
-            FloatVector q00 = load(q, 0);
-            FloatVector q01 = load(q, BYTES);
-            FloatVector q02 = load(q, 2 * BYTES);
-            FloatVector q03 = load(q, 3 * BYTES);
-            FloatVector q10 = load(q, ROW);
-            FloatVector q11 = load(q, ROW + BYTES);
-            FloatVector q12 = load(q, ROW + 2 * BYTES);
-            FloatVector q13 = load(q, ROW + 3 * BYTES);
-            FloatVector q20 = load(q, 2 * ROW);
-            FloatVector q21 = load(q, 2 * ROW + BYTES);
-            FloatVector q22 = load(q, 2 * ROW + 2 * BYTES);
-            FloatVector q23 = load(q, 2 * ROW + 3 * BYTES);
-            FloatVector q30 = load(q, 3 * ROW);
-            FloatVector q31 = load(q, 3 * ROW + BYTES);
-            FloatVector q32 = load(q, 3 * ROW + 2 * BYTES);
-            FloatVector q33 = load(q, 3 * ROW + 3 * BYTES);
+            MemorySegment q = asking.asSlice(query, FOUR * ROW);
+            FloatVector q00 = load(q, 0).mul(scale);
+            FloatVector q01 = load(q, BYTES).mul(scale);
+            FloatVector q02 = load(q, 2 * BYTES).mul(scale);
+            FloatVector q03 = load(q, 3 * BYTES).mul(scale);
+            FloatVector q10 = load(q, ROW).mul(scale);
+            FloatVector q11 = load(q, ROW + BYTES).mul(scale);
+            FloatVector q12 = load(q, ROW + 2 * BYTES).mul(scale);
+            FloatVector q13 = load(q, ROW + 3 * BYTES).mul(scale);
+            FloatVector q20 = load(q, 2 * ROW).mul(scale);
+            FloatVector q21 = load(q, 2 * ROW + BYTES).mul(scale);
+            FloatVector q22 = load(q, 2 * ROW + 2 * BYTES).mul(scale);
+            FloatVector q23 = load(q, 2 * ROW + 3 * BYTES).mul(scale);
+            FloatVector q30 = load(q, 3 * ROW).mul(scale);
+            FloatVector q31 = load(q, 3 * ROW + BYTES).mul(scale);
+            FloatVector q32 = load(q, 3 * ROW + 2 * BYTES).mul(scale);
+            FloatVector q33 = load(q, 3 * ROW + 3 * BYTES).mul(scale);
             long at = key;
             long last = out + (count - 1) * (long) BYTES;
             for (long end = out + bytes; out < end; out += BYTES) {
