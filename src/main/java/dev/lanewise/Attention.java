@@ -193,10 +193,9 @@ public final class Attention {
         AttentionProblem problem = scratch.state.problem;
         try {
             AttentionBinding.bind(this, inputs, outputs, problem);
+            problem.cancellation.begin(execution.interruptible, execution.limited(), end);
             if (execution == Execution.REHEARSAL) {
                 problem.cancellation.rehearse();
-            } else {
-                problem.cancellation.begin(execution.interruptible, execution.limited(), end);
             }
             if (execution.workspace != null) {
                 execution.workspace.require(bytesPerThread(scratch.state));
@@ -221,9 +220,7 @@ public final class Attention {
         } finally {
             long rows = problem.resultRows();
             long bytes = problem.operandBytes();
-            if (told) {
-                scratch.tally.count(rows, bytes, kernel == Kernel.VECTOR && !warm);
-            }
+            scratch.tally.count(told, rows, bytes, kernel == Kernel.VECTOR && !warm);
             if (Events.endCall(event) && told) {
                 Kernel ran = kernel == Kernel.VECTOR && !warm ? Kernel.SCALAR : kernel;
                 Events.writeCall(event, "attention", problem.shape(), ran.name(),

@@ -76,7 +76,7 @@ public final class MatMul {
             scratch.state.m = (int) a.size(0);
             scratch.state.n = n;
             scratch.state.k = k;
-            compute(scratch, ColdCalls.UNPREPARED);
+            compute(scratch, ColdCalls.UNPREPARED, true);
         } finally {
             end(scratch);
         }
@@ -165,7 +165,7 @@ public final class MatMul {
             problem.cancellation.begin(execution.interruptible, execution.limited(), end);
             long runs = bindRows(problem, x, b, bias, y);
             for (long run = 0; run < runs; run++) {
-                compute(scratch, cold);
+                compute(scratch, cold, true);
                 problem.a.base += problem.a.batchStride;
                 problem.out.base += problem.out.batchStride;
             }
@@ -178,8 +178,8 @@ public final class MatMul {
         return t.rank() == 2 || t.size(0) == 1 || t.stride(0) == t.size(1) * t.stride(1);
     }
 
-    /** Runs the kernel, or what stands in for it while it is cold, and tells who wants to know. */
-    private static void compute(Scratch<MatMulProblem> scratch, ColdCalls cold) {
+    /** Runs the kernel, or what stands in for it while it is cold, and tells who wants to know; of a rehearsal nobody does, but it goes the same way. */
+    static void compute(Scratch<MatMulProblem> scratch, ColdCalls cold, boolean told) {
         MatMulProblem problem = scratch.state;
         RuntimeInfo info = RuntimeInfo.current();
         boolean vector = info.kernel() == Kernel.VECTOR;
@@ -196,8 +196,8 @@ public final class MatMul {
             }
             failed = false;
         } finally {
-            scratch.tally.count(problem.m, problem.operandBytes(), vector && !warm);
-            if (Events.endCall(event)) {
+            scratch.tally.count(told, problem.m, problem.operandBytes(), vector && !warm);
+            if (Events.endCall(event) && told) {
                 Events.writeCall(event, "multiply", "M " + problem.m + ", K " + problem.k + ", N " + problem.n,
                         warm ? info.kernel().name() : Kernel.SCALAR.name(), warm ? info.vectorBits() : 0, 1,
                         problem.operandBytes(), failed);

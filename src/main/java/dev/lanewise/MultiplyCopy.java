@@ -82,7 +82,8 @@ record MultiplyCopy(Tensor a, Tensor b, MemorySegment packed, Tensor bias, Tenso
             problem.m = rows;
             problem.n = n;
             problem.k = terms;
-            VectorMatMul.run(problem, scratch);
+            problem.cancellation.begin(false, false, 0);
+            MatMul.compute(scratch, ColdCalls.WARM, false);
         } finally {
             MatMul.end(scratch);
         }

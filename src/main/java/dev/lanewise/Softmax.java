@@ -36,7 +36,7 @@ public final class Softmax {
             scratch.state.out.set(out, false);
             scratch.state.m = (int) in.size(0);
             scratch.state.n = (int) in.size(1);
-            compute(scratch);
+            compute(scratch, ColdCalls.UNPREPARED, true);
         } finally {
             MatMul.end(scratch);
         }
@@ -65,10 +65,9 @@ public final class Softmax {
         }
     }
 
-    /** Runs the kernel, or what stands in for it while it is cold, and tells who wants to know. */
-    private static void compute(Scratch<MatMulProblem> scratch) {
+    /** Runs the kernel, or what stands in for it while it is cold, and tells who wants to know; of a rehearsal nobody does, but it goes the same way. */
+    static void compute(Scratch<MatMulProblem> scratch, ColdCalls cold, boolean told) {
         MatMulProblem problem = scratch.state;
-        ColdCalls cold = ColdCalls.UNPREPARED;
         RuntimeInfo info = RuntimeInfo.current();
         boolean vector = info.kernel() == Kernel.VECTOR && problem.n > 0;
         boolean warm = vector;
@@ -85,8 +84,8 @@ public final class Softmax {
             }
             failed = false;
         } finally {
-            scratch.tally.count(problem.m, bytes, vector && !warm);
-            if (Events.endCall(event)) {
+            scratch.tally.count(told, problem.m, bytes, vector && !warm);
+            if (Events.endCall(event) && told) {
                 Events.writeCall(event, "softmax", problem.m + " x " + problem.n,
                         warm ? info.kernel().name() : Kernel.SCALAR.name(), warm ? info.vectorBits() : 0, 1, bytes,
                         failed);

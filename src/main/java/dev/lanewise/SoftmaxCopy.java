@@ -62,7 +62,9 @@ record SoftmaxCopy(Tensor in, Tensor out, int rows, int columns, long paths, lon
             problem.begin();
             problem.a.set(in, false);
             problem.out.set(out, false);
-            VectorSoftmax.run(problem.a, problem.out, count, size, scratch);
+            problem.m = count;
+            problem.n = size;
+            Softmax.compute(scratch, ColdCalls.WARM, false);
         } finally {
             MatMul.end(scratch);
         }
