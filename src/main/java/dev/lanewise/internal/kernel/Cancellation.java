@@ -8,8 +8,7 @@ import java.util.concurrent.CancellationException;
  */
 public final class Cancellation {
     /** A thread that is never started, and so never interrupted. */
-    private static final Thread NOBODY = new Thread(() -> {
-    });
+    private static final Thread NOBODY = new Thread();
     private static final long NEVER_NANOS = Long.MAX_VALUE / 2;
 
     /** Whose interrupt ends the call, or null. */

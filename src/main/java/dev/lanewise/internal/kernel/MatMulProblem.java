@@ -6,8 +6,13 @@ import java.lang.foreign.MemorySegment;
 
 /** One matrix multiply, checked and flattened: out (m, n) = a (m, k) · b (k, n) + bias (n). Reused from call to call. */
 public final class MatMulProblem {
-    /** Every multiply of this JVM draws from one pool. */
-    public static final ScratchPool<MatMulProblem> POOL = new ScratchPool<>(MatMulProblem::new);
+    /** Every multiply of this JVM draws from one pool. A class makes it and no lambda, for the first multiply would wait for that to be spun. */
+    public static final ScratchPool<MatMulProblem> POOL = new ScratchPool<>(new ScratchPool.Maker<>() {
+        @Override
+        public MatMulProblem make() {
+            return new MatMulProblem();
+        }
+    });
 
     /** Left operand. */
     public final Operand a = new Operand();

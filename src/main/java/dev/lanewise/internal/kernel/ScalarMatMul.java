@@ -15,6 +15,8 @@ public final class ScalarMatMul {
     private static final int ROWS = 64;
     /** Columns of b, where it is not packed. */
     private static final int COLUMNS = 64;
+    /** Few at first: with more, a loop's back-edges reach the threshold of C2 before its calls do, and C2 compiles what only one call can enter. */
+    private static final int FIRST_COLUMNS = 32;
     /** Rows of b that stay in the first-level cache, 16 KiB, while those of a pass by. */
     private static final int DEPTH = 64;
 
@@ -42,8 +44,9 @@ public final class ScalarMatMul {
         for (int x = p.k; x < depth; x++) {
             Arrays.fill(b[x], 0);
         }
-        for (int column = 0; column < p.n; column += width) {
-            columns(column, Math.min(width, p.n - column));
+        int next = p.packed == null ? FIRST_COLUMNS : width;
+        for (int column = 0; column < p.n; column = next, next += width) {
+            columns(column, Math.min(next, p.n) - column);
         }
     }
 
