@@ -3,6 +3,7 @@ package dev.lanewise;
 import dev.lanewise.internal.kernel.AttentionProblem;
 import dev.lanewise.internal.kernel.AttentionScratch;
 import dev.lanewise.internal.kernel.MatMulProblem;
+import dev.lanewise.internal.kernel.VectorClasses;
 import dev.lanewise.internal.memory.Scratch;
 import dev.lanewise.internal.plan.CompiledPaths;
 import dev.lanewise.internal.plan.MatrixPaths;
@@ -29,6 +30,9 @@ final class ColdCalls {
     /** How long calls run on the scalar kernel before a rehearsal starts: the compilers shall get to that kernel first. */
     private static final long SCALAR_FIRST_NANOS = 50_000_000;
     private static final AtomicLong SCALAR_NANOS = new AtomicLong();
+    private static final CallPace ATTENTION = new CallPace();
+    private static final CallPace MULTIPLY = new CallPace();
+    private static final CallPace SOFTMAX = new CallPace();
     /** Whether some thread rehearses. It has {@link #current} to itself. */
     private static final AtomicBoolean REHEARSING = new AtomicBoolean();
     private static Rehearsal current;
@@ -69,7 +73,8 @@ final class ColdCalls {
         long start = System.nanoTime();
         scratch.state.scalar.run();
         long nanos = System.nanoTime() - start;
-        if (due(nanos, CompiledPaths.ATTENTION, paths) && VectorPaths.operations(problem) > 0 && take()) {
+        long work = VectorPaths.operations(problem);
+        if (due(nanos, ATTENTION, work, CompiledPaths.ATTENTION, paths) && take()) {
             goOn(nanos, CompiledPaths.ATTENTION, paths, new AttentionCall(attention, in, out, problem));
         }
         return true;
@@ -84,8 +89,8 @@ final class ColdCalls {
         long start = System.nanoTime();
         problem.scalarMultiply.run();
         long nanos = System.nanoTime() - start;
-        boolean any = problem.m > 0 && problem.n > 0 && problem.k > 0;
-        if (due(nanos, CompiledPaths.MATRICES, paths) && any && take()) {
+        long work = (long) problem.m * problem.n * problem.k;
+        if (due(nanos, MULTIPLY, work, CompiledPaths.MATRICES, paths) && take()) {
             goOn(nanos, CompiledPaths.MATRICES, paths, new MultiplyCall(problem));
         }
         return true;
@@ -100,7 +105,8 @@ final class ColdCalls {
         long start = System.nanoTime();
         problem.scalarSoftmax.run(problem.a, problem.out, problem.m, problem.n);
         long nanos = System.nanoTime() - start;
-        if (due(nanos, CompiledPaths.MATRICES, paths) && problem.m > 0 && problem.n > 0 && take()) {
+        long work = (long) problem.m * problem.n;
+        if (due(nanos, SOFTMAX, work, CompiledPaths.MATRICES, paths) && take()) {
             goOn(nanos, CompiledPaths.MATRICES, paths, new SoftmaxCall(problem));
         }
         return true;
@@ -133,9 +139,10 @@ final class ColdCalls {
         }
     }
 
-    /** Whether a call that took so long on the scalar kernel may lead to a rehearsal. */
-    private static boolean due(long nanos, CompiledPaths compiled, long paths) {
-        return SCALAR_NANOS.getAndAdd(nanos) >= SCALAR_FIRST_NANOS && !compiled.givenUp(paths);
+    /** Whether a call that took so long for its work on the scalar kernel may lead to a rehearsal. */
+    private static boolean due(long nanos, CallPace pace, long work, CompiledPaths compiled, long paths) {
+        boolean begun = SCALAR_NANOS.getAndAdd(nanos) >= SCALAR_FIRST_NANOS;
+        return work > 0 && !pace.heldUp(nanos, work) && begun && !compiled.givenUp(paths);
     }
 
     /** Begins the rehearsal of a call, or goes on with the one that there is; this thread has taken it. */
@@ -143,6 +150,9 @@ final class ColdCalls {
         boolean lent = false;
         try {
             boolean begins = current == null;
+            if (begins && background == null && VectorClasses.load()) {
+                return;
+            }
             if (begins) {
                 current = copy(call, compiled, paths);
             }
