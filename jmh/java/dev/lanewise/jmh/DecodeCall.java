@@ -3,16 +3,24 @@ package dev.lanewise.jmh;
 import dev.lanewise.ElementType;
 import java.util.Locale;
 
-/** A decoding step as one contender sees it. Work is the bytes of all keys and values in float32, so that rates compare as tokens a second do. */
-record DecodeCall(AttentionCall attention, String contender) implements Call {
+/**
+ * A decoding step as one contender sees it, which reads or writes so many tokens of a cache. Work is the bytes of their keys and values in float32, so that
+ * rates compare as tokens a second do.
+ */
+record DecodeCall(AttentionCall attention, String contender, int tokens) implements Call {
     private static final double BOUND = 1e-5;
     /** Of normal values and some hundred keys or more: src/site/markdown/cache.md has 7e-4 and 3e-3 at most, of 1,024 keys. */
     private static final double NARROW_BOUND = 2e-3;
     private static final double INT8_BOUND = 1e-2;
 
+    /** A step that reads all of them. */
+    DecodeCall(AttentionCall attention, String contender) {
+        this(attention, contender, attention.keys());
+    }
+
     @Override
     public double work() {
-        return 2.0 * attention.heads() * attention.keys() * attention.depth() * Float.BYTES;
+        return 2.0 * attention.heads() * tokens * attention.depth() * Float.BYTES;
     }
 
     @Override
