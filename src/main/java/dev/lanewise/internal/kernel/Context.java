@@ -16,6 +16,8 @@ import jdk.incubator.vector.VectorOperators;
 
 /** The transposed context (features × queries) in scratch: its start, its end, and the careful way to add to it. */
 final class Context {
+    private static final int INFINITY = Float.floatToRawIntBits(Float.POSITIVE_INFINITY);
+
     private Context() {
     }
 
@@ -70,16 +72,17 @@ final class Context {
         }
     }
 
-    /** Whether {@code count} vectors are all finite. */
+    /** Whether {@code count} vectors are all finite: as integers without their signs, all are less than ∞. */
     static boolean finite(MemorySegment scratch, long at, int count) {
         MemorySegment memory = Lanes.requireNative(scratch);
-        FloatVector zero = FloatVector.zero(F);
-        FloatVector zeroIfFinite = zero;
+        IntVector largest = IntVector.zero(I);
         for (int i = 0; i < count; i++) {
-            zeroIfFinite = FloatVector.fromMemorySegment(F, memory, at + (long) i * BYTES, ORDER)
-                    .fma(zero, zeroIfFinite);
+            largest = FloatVector.fromMemorySegment(F, memory, at + (long) i * BYTES, ORDER)
+                    .reinterpretAsInts()
+                    .and(Integer.MAX_VALUE)
+                    .max(largest);
         }
-        return zeroIfFinite.eq(0).allTrue();
+        return largest.compare(VectorOperators.LT, INFINITY).allTrue();
     }
 
     /** context[d, query] = context[d, query]·factors[query] + product[d, query]. */

@@ -1,13 +1,16 @@
 package dev.lanewise.internal.kernel;
 
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
+import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.F;
 import static dev.lanewise.internal.kernel.Lanes.I;
+import static dev.lanewise.internal.kernel.Lanes.LANE_BIT;
 import static dev.lanewise.internal.kernel.Lanes.ORDER;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
@@ -50,30 +53,59 @@ final class OnlineSoftmax {
         }
     }
 
-    /**
-     * Four maxima take turns, one call of each operation in the loop, and as arguments of a vector that has just been loaded: see
-     * {@link RowSoftmax}. Where the maximum is larger it is blended in, a third of the cost of {@code FloatVector.max}, which keeps
-     * Java's rules; after a NaN the maximum means nothing, and the sum is NaN.
-     */
+    /** {@link #raiseMax(MemorySegment, long, int, int, long)} where scores whose query has no bit in the key's word become −∞ first. */
+    static void raiseVisibleMax(MemorySegment scratch, long scores, int keys, int vectors, long max, long[] words,
+            int firstWord) {
+        long row = (long) vectors * BYTES;
+        for (int v = 0; v < vectors; v++) {
+            long lane = (long) v * BYTES;
+            raiseVisibleMax(scratch, scores + lane, row, keys, max + lane, words, firstWord, v * COUNT);
+        }
+    }
+
+    /** What {@link RowWeights#raise} explains, down a column. */
     private static void raiseMax(MemorySegment scratch, long scores, long row, int keys, long max) {
         MemorySegment memory = Lanes.requireNative(scratch);
-        FloatVector m0 = FloatVector.fromMemorySegment(F, memory, max, ORDER);
-        FloatVector m1 = m0;
-        FloatVector m2 = m0;
-        FloatVector m3 = m0;
+        IntVector zero = IntVector.zero(I);
+        IntVector largest = FloatVector.fromMemorySegment(F, memory, max, ORDER).reinterpretAsInts();
+        IntVector least = largest;
         long at = scores;
         for (int j = 0; j < keys; j++) {
-            FloatVector s = FloatVector.fromMemorySegment(F, memory, at, ORDER);
-            FloatVector m = s.blend(m3, s.compare(VectorOperators.LT, m3));
-            m3 = m2;
-            m2 = m1;
-            m1 = m0;
-            m0 = m;
+            IntVector x = FloatVector.fromMemorySegment(F, memory, at, ORDER).reinterpretAsInts();
+            largest = x.max(largest);
+            least = x.min(least);
             at += row;
         }
-        m0 = m0.blend(m1, m1.compare(VectorOperators.GT, m0));
-        m2 = m2.blend(m3, m3.compare(VectorOperators.GT, m2));
-        m0.blend(m2, m2.compare(VectorOperators.GT, m0)).intoMemorySegment(memory, max, ORDER);
+        zero.or(largest)
+                .blend(least, zero.compare(VectorOperators.GT, largest))
+                .reinterpretAsFloats()
+                .intoMemorySegment(memory, max, ORDER);
+    }
+
+    private static void raiseVisibleMax(MemorySegment scratch, long scores, long row, int keys, long max, long[] words,
+            int firstWord, int firstBit) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        IntVector zero = IntVector.zero(I);
+        IntVector largest = FloatVector.fromMemorySegment(F, memory, max, ORDER).reinterpretAsInts();
+        IntVector least = largest;
+        long at = scores;
+        for (int j = 0; j < keys; j++) {
+            VectorMask<Float> hidden = IntVector.broadcast(I, (int) (words[firstWord + j] >>> firstBit))
+                    .and(LANE_BIT)
+                    .compare(VectorOperators.EQ, 0)
+                    .cast(F);
+            FloatVector s = FloatVector.fromMemorySegment(F, memory, at, ORDER)
+                    .blend(Float.NEGATIVE_INFINITY, hidden);
+            s.intoMemorySegment(memory, at, ORDER);
+            IntVector x = s.reinterpretAsInts();
+            largest = x.max(largest);
+            least = x.min(least);
+            at += row;
+        }
+        zero.or(largest)
+                .blend(least, zero.compare(VectorOperators.GT, largest))
+                .reinterpretAsFloats()
+                .intoMemorySegment(memory, max, ORDER);
     }
 
     /**

@@ -116,22 +116,22 @@ final class ScoreTransforms {
         }
     }
 
-    /** s = −∞ where a word, the first of them that of index {@code word}, has no bit for the query. */
-    static void hide(MemorySegment scratch, long scores, int keys, int vectors, long[] words, int word) {
-        replaceHidden(scratch, scores, keys, vectors, words, word, Float.NEGATIVE_INFINITY);
+    /** s = −∞ where a word has no bit for the query. */
+    static void hide(MemorySegment scratch, long scores, int keys, int vectors, long[] words) {
+        replaceHidden(scratch, scores, keys, vectors, words, Float.NEGATIVE_INFINITY);
     }
 
     /** w = 0 where a word has no bit for the query: the reciprocal of a sum may be ∞, and 0·∞ is NaN. */
     static void zeroHidden(MemorySegment scratch, long weights, int keys, int vectors, long[] words) {
-        replaceHidden(scratch, weights, keys, vectors, words, 0, 0);
+        replaceHidden(scratch, weights, keys, vectors, words, 0);
     }
 
     /** The mask is made here and wherever else one is needed: a helper for it, once compiled by itself, was not inlined any more, and boxed each. */
     private static void replaceHidden(MemorySegment scratch, long scores, int keys, int vectors, long[] words,
-            int firstWord, float value) {
+            float value) {
         MemorySegment memory = Lanes.requireNative(scratch);
         for (int j = 0; j < keys; j++) {
-            long word = words[firstWord + j];
+            long word = words[j];
             for (int v = 0; v < vectors; v++) {
                 VectorMask<Float> hidden = IntVector.broadcast(I, (int) (word >>> v * COUNT))
                         .and(LANE_BIT)

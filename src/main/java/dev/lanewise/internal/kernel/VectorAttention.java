@@ -306,10 +306,11 @@ final class VectorAttention implements UnitKernel {
             if (plain < keys) {
                 transform(key, keys);
                 long rest = scoresAt + plain * panelBytes();
-                if (!all) {
-                    ScoreTransforms.hide(scratch, rest, keys - plain, vectors, visible.words, plain);
+                if (all) {
+                    OnlineSoftmax.raiseMax(scratch, rest, keys - plain, vectors, maxAt);
+                } else {
+                    OnlineSoftmax.raiseVisibleMax(scratch, rest, keys - plain, vectors, maxAt, visible.words, plain);
                 }
-                OnlineSoftmax.raiseMax(scratch, rest, keys - plain, vectors, maxAt);
             }
             OnlineSoftmax.weigh(scratch, scoresAt, keys, vectors, maxAt, sumAt, factorsAt);
             addValues(bounds.keyRow + key, keys, all);
@@ -526,7 +527,7 @@ final class VectorAttention implements UnitKernel {
             boolean all = see(key, keys);
             bias(key, keys);
             if (!all) {
-                ScoreTransforms.hide(scratch, scoresAt, keys, vectors, visible.words, 0);
+                ScoreTransforms.hide(scratch, scoresAt, keys, vectors, visible.words);
             }
             emitScores(ScoreStage.BIASED, row, keys);
             if (p.weights.present()) {
