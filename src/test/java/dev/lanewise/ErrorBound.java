@@ -6,7 +6,7 @@ package dev.lanewise;
  */
 final class ErrorBound {
     private static final double U = 0x1p-24;
-    /** Rounding of exp (1.5u for the polynomial, 1u for the product), of its argument, of a weight's further factors. */
+    /** Rounding of exp (2.7u at most, see ExpTest), of its argument, of a weight's further factors. */
     private static final double WEIGHT_ROUNDINGS = 8;
     /** tanh: exp, one addition, one division and their propagation, relative to the cap. */
     private static final double TANH_ROUNDINGS = 8;
