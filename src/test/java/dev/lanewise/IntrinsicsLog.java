@@ -29,7 +29,7 @@ record IntrinsicsLog(Set<String> compiled, Set<String> missed) {
     /** The loops that have to be there for the log to say anything. */
     private static final List<String> HOT = List.of("Tile8x1::multiply", "Tile8x2::multiply", "Tile8x3::multiply",
             "Tile4x4::multiply", "MatMulTile::six", "RowTile::one4", "OnlineSoftmax::exponentiate",
-            "OnlineSoftmax::raiseMax", "Context::accumulate", "Transpose::twoStages", "ScoreTransforms::replaceHidden",
+            "OnlineSoftmax::raiseMax", "OnlineSoftmax::raiseVisibleMax", "Context::accumulate", "Transpose::twoStages",
             "ScoreTransforms::softcap", "ScoreTransforms::alibi", "VisibleBits::vectorBits", "Widening::bfloat16",
             "Widening::float16", "Widening::int8", "RowWeights::exponentiate", "QuadWeights::maxima",
             "QuadWeights::exponentiate", "StridedRows::dot",
