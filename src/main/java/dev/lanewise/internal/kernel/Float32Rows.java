@@ -14,10 +14,6 @@ final class Float32Rows {
     private Float32Rows() {
     }
 
-    private static FloatVector load(MemorySegment from, long at) {
-        return FloatVector.fromMemorySegment(F, from, at, ORDER);
-    }
-
     /**
      * The products of one query and eight vectors of each row, in one sum that goes through the row backwards: C2 then loads it forwards. With two sums
      * it mixes the loads, and memory is a fifth slower on a Zen 5 core. A slice is one check for all of a row.
@@ -41,14 +37,14 @@ final class Float32Rows {
         int j = first;
         for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
             MemorySegment row = from.asSlice(at, 8 * BYTES);
-            FloatVector sum = load(row, 0).mul(q0);
-            sum = load(row, 7 * BYTES).fma(q7, sum);
-            sum = load(row, 6 * BYTES).fma(q6, sum);
-            sum = load(row, 5 * BYTES).fma(q5, sum);
-            sum = load(row, 4 * BYTES).fma(q4, sum);
-            sum = load(row, 3 * BYTES).fma(q3, sum);
-            sum = load(row, 2 * BYTES).fma(q2, sum);
-            sum = load(row, BYTES).fma(q1, sum);
+            FloatVector sum = FloatVector.fromMemorySegment(F, row, 0, ORDER).mul(q0);
+            sum = FloatVector.fromMemorySegment(F, row, 7 * BYTES, ORDER).fma(q7, sum);
+            sum = FloatVector.fromMemorySegment(F, row, 6 * BYTES, ORDER).fma(q6, sum);
+            sum = FloatVector.fromMemorySegment(F, row, 5 * BYTES, ORDER).fma(q5, sum);
+            sum = FloatVector.fromMemorySegment(F, row, 4 * BYTES, ORDER).fma(q4, sum);
+            sum = FloatVector.fromMemorySegment(F, row, 3 * BYTES, ORDER).fma(q3, sum);
+            sum = FloatVector.fromMemorySegment(F, row, 2 * BYTES, ORDER).fma(q2, sum);
+            sum = FloatVector.fromMemorySegment(F, row, BYTES, ORDER).fma(q1, sum);
             sum.intoMemorySegment(memory, to, ORDER);
             at += stride;
             if (++j == runEnd) {
@@ -83,10 +79,10 @@ final class Float32Rows {
         for (long to = partial, last = partial + (end - first + 3) / 4 * (long) BYTES; to < last; to += BYTES) {
             for (int i = 0; i < 4; i++) {
                 MemorySegment row = from.asSlice(at, 4 * BYTES);
-                FloatVector sum = load(row, 0).mul(q0);
-                sum = load(row, 3 * BYTES).fma(q3, sum);
-                sum = load(row, 2 * BYTES).fma(q2, sum);
-                sum = load(row, BYTES).fma(q1, sum);
+                FloatVector sum = FloatVector.fromMemorySegment(F, row, 0, ORDER).mul(q0);
+                sum = FloatVector.fromMemorySegment(F, row, 3 * BYTES, ORDER).fma(q3, sum);
+                sum = FloatVector.fromMemorySegment(F, row, 2 * BYTES, ORDER).fma(q2, sum);
+                sum = FloatVector.fromMemorySegment(F, row, BYTES, ORDER).fma(q1, sum);
                 a0 = a1;
                 a1 = a2;
                 a2 = a3;
@@ -122,7 +118,7 @@ final class Float32Rows {
         long at = rows.at(run, first) + column;
         int j = first;
         for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
-            load(from, at).mul(q0).intoMemorySegment(memory, to, ORDER);
+            FloatVector.fromMemorySegment(F, from, at, ORDER).mul(q0).intoMemorySegment(memory, to, ORDER);
             at += stride;
             if (++j == runEnd) {
                 run++;
@@ -143,25 +139,25 @@ final class Float32Rows {
         for (int j = first; j < end; run++) {
             long at = rows.at(run, j);
             for (int runEnd = Math.min(end, rows.end(run)); j < runEnd; j++) {
-                FloatVector k0 = load(from, at);
-                FloatVector k1 = load(from, at + BYTES);
-                FloatVector k2 = load(from, at + 2 * BYTES);
-                FloatVector k3 = load(from, at + 3 * BYTES);
-                FloatVector k4 = load(from, at + 4 * BYTES);
-                FloatVector k5 = load(from, at + 5 * BYTES);
-                FloatVector k6 = load(from, at + 6 * BYTES);
-                FloatVector k7 = load(from, at + 7 * BYTES);
+                FloatVector k0 = FloatVector.fromMemorySegment(F, from, at, ORDER);
+                FloatVector k1 = FloatVector.fromMemorySegment(F, from, at + BYTES, ORDER);
+                FloatVector k2 = FloatVector.fromMemorySegment(F, from, at + 2 * BYTES, ORDER);
+                FloatVector k3 = FloatVector.fromMemorySegment(F, from, at + 3 * BYTES, ORDER);
+                FloatVector k4 = FloatVector.fromMemorySegment(F, from, at + 4 * BYTES, ORDER);
+                FloatVector k5 = FloatVector.fromMemorySegment(F, from, at + 5 * BYTES, ORDER);
+                FloatVector k6 = FloatVector.fromMemorySegment(F, from, at + 6 * BYTES, ORDER);
+                FloatVector k7 = FloatVector.fromMemorySegment(F, from, at + 7 * BYTES, ORDER);
                 long q = query;
                 long to = key;
                 for (int r = 0; r < queries; r++) {
-                    FloatVector a = load(memory, q).mul(k0);
-                    FloatVector b = load(memory, q + BYTES).mul(k1);
-                    a = load(memory, q + 2 * BYTES).fma(k2, a);
-                    b = load(memory, q + 3 * BYTES).fma(k3, b);
-                    a = load(memory, q + 4 * BYTES).fma(k4, a);
-                    b = load(memory, q + 5 * BYTES).fma(k5, b);
-                    a = load(memory, q + 6 * BYTES).fma(k6, a);
-                    b = load(memory, q + 7 * BYTES).fma(k7, b);
+                    FloatVector a = FloatVector.fromMemorySegment(F, memory, q, ORDER).mul(k0);
+                    FloatVector b = FloatVector.fromMemorySegment(F, memory, q + BYTES, ORDER).mul(k1);
+                    a = FloatVector.fromMemorySegment(F, memory, q + 2 * BYTES, ORDER).fma(k2, a);
+                    b = FloatVector.fromMemorySegment(F, memory, q + 3 * BYTES, ORDER).fma(k3, b);
+                    a = FloatVector.fromMemorySegment(F, memory, q + 4 * BYTES, ORDER).fma(k4, a);
+                    b = FloatVector.fromMemorySegment(F, memory, q + 5 * BYTES, ORDER).fma(k5, b);
+                    a = FloatVector.fromMemorySegment(F, memory, q + 6 * BYTES, ORDER).fma(k6, a);
+                    b = FloatVector.fromMemorySegment(F, memory, q + 7 * BYTES, ORDER).fma(k7, b);
                     a.add(b).intoMemorySegment(memory, to, ORDER);
                     q += queryRow;
                     to += LaneSums.GROUP_BYTES;
@@ -191,14 +187,14 @@ final class Float32Rows {
         long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
-            c0 = load(from, at).fma(w, c0);
-            c1 = load(from, at + BYTES).fma(w, c1);
-            c2 = load(from, at + 2 * BYTES).fma(w, c2);
-            c3 = load(from, at + 3 * BYTES).fma(w, c3);
-            c4 = load(from, at + 4 * BYTES).fma(w, c4);
-            c5 = load(from, at + 5 * BYTES).fma(w, c5);
-            c6 = load(from, at + 6 * BYTES).fma(w, c6);
-            c7 = load(from, at + 7 * BYTES).fma(w, c7);
+            c0 = FloatVector.fromMemorySegment(F, from, at, ORDER).fma(w, c0);
+            c1 = FloatVector.fromMemorySegment(F, from, at + BYTES, ORDER).fma(w, c1);
+            c2 = FloatVector.fromMemorySegment(F, from, at + 2 * BYTES, ORDER).fma(w, c2);
+            c3 = FloatVector.fromMemorySegment(F, from, at + 3 * BYTES, ORDER).fma(w, c3);
+            c4 = FloatVector.fromMemorySegment(F, from, at + 4 * BYTES, ORDER).fma(w, c4);
+            c5 = FloatVector.fromMemorySegment(F, from, at + 5 * BYTES, ORDER).fma(w, c5);
+            c6 = FloatVector.fromMemorySegment(F, from, at + 6 * BYTES, ORDER).fma(w, c6);
+            c7 = FloatVector.fromMemorySegment(F, from, at + 7 * BYTES, ORDER).fma(w, c7);
             at += stride;
             if (j + 1 == runEnd) {
                 run++;
@@ -231,10 +227,10 @@ final class Float32Rows {
         long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
-            c0 = load(from, at).fma(w, c0);
-            c1 = load(from, at + BYTES).fma(w, c1);
-            c2 = load(from, at + 2 * BYTES).fma(w, c2);
-            c3 = load(from, at + 3 * BYTES).fma(w, c3);
+            c0 = FloatVector.fromMemorySegment(F, from, at, ORDER).fma(w, c0);
+            c1 = FloatVector.fromMemorySegment(F, from, at + BYTES, ORDER).fma(w, c1);
+            c2 = FloatVector.fromMemorySegment(F, from, at + 2 * BYTES, ORDER).fma(w, c2);
+            c3 = FloatVector.fromMemorySegment(F, from, at + 3 * BYTES, ORDER).fma(w, c3);
             at += stride;
             if (j + 1 == runEnd) {
                 run++;
@@ -260,7 +256,7 @@ final class Float32Rows {
         long at = rows.at(run, first) + column;
         for (int j = first; j < end; j++) {
             FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
-            c0 = load(from, at).fma(w, c0);
+            c0 = FloatVector.fromMemorySegment(F, from, at, ORDER).fma(w, c0);
             at += stride;
             if (j + 1 == runEnd) {
                 run++;
@@ -301,16 +297,16 @@ final class Float32Rows {
                 FloatVector w1 = FloatVector.broadcast(F, memory.get(FLOAT, weights + weightRow + j * 4L));
                 MemorySegment row = from.asSlice(at, 8 * BYTES);
                 for (int half = 0; half < 2; half++) {
-                    FloatVector v0 = load(row, half * 4L * BYTES);
+                    FloatVector v0 = FloatVector.fromMemorySegment(F, row, half * 4L * BYTES, ORDER);
                     FloatVector d00 = v0.fma(w0, c00);
                     FloatVector d10 = v0.fma(w1, c10);
-                    FloatVector v1 = load(row, half * 4L * BYTES + BYTES);
+                    FloatVector v1 = FloatVector.fromMemorySegment(F, row, half * 4L * BYTES + BYTES, ORDER);
                     FloatVector d01 = v1.fma(w0, c01);
                     FloatVector d11 = v1.fma(w1, c11);
-                    FloatVector v2 = load(row, half * 4L * BYTES + 2 * BYTES);
+                    FloatVector v2 = FloatVector.fromMemorySegment(F, row, half * 4L * BYTES + 2 * BYTES, ORDER);
                     FloatVector d02 = v2.fma(w0, c02);
                     FloatVector d12 = v2.fma(w1, c12);
-                    FloatVector v3 = load(row, half * 4L * BYTES + 3 * BYTES);
+                    FloatVector v3 = FloatVector.fromMemorySegment(F, row, half * 4L * BYTES + 3 * BYTES, ORDER);
                     FloatVector d03 = v3.fma(w0, c03);
                     FloatVector d13 = v3.fma(w1, c13);
                     c00 = c04;
@@ -379,10 +375,10 @@ final class Float32Rows {
         for (int j = first; j < end; run++) {
             long at = rows.at(run, j) + column;
             for (int runEnd = Math.min(end, rows.end(run)); j < runEnd; j++) {
-                FloatVector v0 = load(from, at);
-                FloatVector v1 = load(from, at + BYTES);
-                FloatVector v2 = load(from, at + 2 * BYTES);
-                FloatVector v3 = load(from, at + 3 * BYTES);
+                FloatVector v0 = FloatVector.fromMemorySegment(F, from, at, ORDER);
+                FloatVector v1 = FloatVector.fromMemorySegment(F, from, at + BYTES, ORDER);
+                FloatVector v2 = FloatVector.fromMemorySegment(F, from, at + 2 * BYTES, ORDER);
+                FloatVector v3 = FloatVector.fromMemorySegment(F, from, at + 3 * BYTES, ORDER);
                 FloatVector w0 = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
                 c00 = v0.fma(w0, c00);
                 c01 = v1.fma(w0, c01);

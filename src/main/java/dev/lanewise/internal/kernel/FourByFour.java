@@ -25,10 +25,6 @@ final class FourByFour {
     private FourByFour() {
     }
 
-    private static FloatVector load(MemorySegment from, long at) {
-        return FloatVector.fromMemorySegment(F, from, at, ORDER);
-    }
-
     /**
      * Products of four queries, all in registers, and one key after another: a vector a key, of which every query has a quarter whose lanes are
      * still to be summed. To the bit what {@link StridedRows#dotFours} computes.
@@ -55,30 +51,30 @@ final class FourByFour {
         int left = each;
         for (int f = 0; f < fours; f++) {
             MemorySegment q = asking.asSlice(query, FOUR * ROW);
-            FloatVector q00 = load(q, 0).mul(scale);
-            FloatVector q01 = load(q, BYTES).mul(scale);
-            FloatVector q02 = load(q, 2 * BYTES).mul(scale);
-            FloatVector q03 = load(q, 3 * BYTES).mul(scale);
-            FloatVector q10 = load(q, ROW).mul(scale);
-            FloatVector q11 = load(q, ROW + BYTES).mul(scale);
-            FloatVector q12 = load(q, ROW + 2 * BYTES).mul(scale);
-            FloatVector q13 = load(q, ROW + 3 * BYTES).mul(scale);
-            FloatVector q20 = load(q, 2 * ROW).mul(scale);
-            FloatVector q21 = load(q, 2 * ROW + BYTES).mul(scale);
-            FloatVector q22 = load(q, 2 * ROW + 2 * BYTES).mul(scale);
-            FloatVector q23 = load(q, 2 * ROW + 3 * BYTES).mul(scale);
-            FloatVector q30 = load(q, 3 * ROW).mul(scale);
-            FloatVector q31 = load(q, 3 * ROW + BYTES).mul(scale);
-            FloatVector q32 = load(q, 3 * ROW + 2 * BYTES).mul(scale);
-            FloatVector q33 = load(q, 3 * ROW + 3 * BYTES).mul(scale);
+            FloatVector q00 = FloatVector.fromMemorySegment(F, q, 0, ORDER).mul(scale);
+            FloatVector q01 = FloatVector.fromMemorySegment(F, q, BYTES, ORDER).mul(scale);
+            FloatVector q02 = FloatVector.fromMemorySegment(F, q, 2 * BYTES, ORDER).mul(scale);
+            FloatVector q03 = FloatVector.fromMemorySegment(F, q, 3 * BYTES, ORDER).mul(scale);
+            FloatVector q10 = FloatVector.fromMemorySegment(F, q, ROW, ORDER).mul(scale);
+            FloatVector q11 = FloatVector.fromMemorySegment(F, q, ROW + BYTES, ORDER).mul(scale);
+            FloatVector q12 = FloatVector.fromMemorySegment(F, q, ROW + 2 * BYTES, ORDER).mul(scale);
+            FloatVector q13 = FloatVector.fromMemorySegment(F, q, ROW + 3 * BYTES, ORDER).mul(scale);
+            FloatVector q20 = FloatVector.fromMemorySegment(F, q, 2 * ROW, ORDER).mul(scale);
+            FloatVector q21 = FloatVector.fromMemorySegment(F, q, 2 * ROW + BYTES, ORDER).mul(scale);
+            FloatVector q22 = FloatVector.fromMemorySegment(F, q, 2 * ROW + 2 * BYTES, ORDER).mul(scale);
+            FloatVector q23 = FloatVector.fromMemorySegment(F, q, 2 * ROW + 3 * BYTES, ORDER).mul(scale);
+            FloatVector q30 = FloatVector.fromMemorySegment(F, q, 3 * ROW, ORDER).mul(scale);
+            FloatVector q31 = FloatVector.fromMemorySegment(F, q, 3 * ROW + BYTES, ORDER).mul(scale);
+            FloatVector q32 = FloatVector.fromMemorySegment(F, q, 3 * ROW + 2 * BYTES, ORDER).mul(scale);
+            FloatVector q33 = FloatVector.fromMemorySegment(F, q, 3 * ROW + 3 * BYTES, ORDER).mul(scale);
             long at = key;
             long last = out + (count - 1) * (long) BYTES;
             for (long end = out + bytes; out < end; out += BYTES) {
                 MemorySegment k = from.asSlice(at, ROW);
-                FloatVector k0 = load(k, 0);
-                FloatVector k1 = load(k, BYTES);
-                FloatVector k2 = load(k, 2 * BYTES);
-                FloatVector k3 = load(k, 3 * BYTES);
+                FloatVector k0 = FloatVector.fromMemorySegment(F, k, 0, ORDER);
+                FloatVector k1 = FloatVector.fromMemorySegment(F, k, BYTES, ORDER);
+                FloatVector k2 = FloatVector.fromMemorySegment(F, k, 2 * BYTES, ORDER);
+                FloatVector k3 = FloatVector.fromMemorySegment(F, k, 3 * BYTES, ORDER);
                 FloatVector a0 = k2.fma(q02, k0.mul(q00)).add(k3.fma(q03, k1.mul(q01)));
                 FloatVector a1 = k2.fma(q12, k0.mul(q10)).add(k3.fma(q13, k1.mul(q11)));
                 FloatVector a2 = k2.fma(q22, k0.mul(q20)).add(k3.fma(q23, k1.mul(q21)));
@@ -105,10 +101,10 @@ final class FourByFour {
         MemorySegment memory = Lanes.requireNative(scratch);
         for (long end = tiles + count * (long) BYTES; tiles < end; tiles += BYTES) {
             MemorySegment from = memory.asSlice(vectors, FOUR * (long) BYTES);
-            FloatVector a = load(from, 0);
-            FloatVector b = load(from, BYTES);
-            FloatVector c = load(from, 2 * BYTES);
-            FloatVector d = load(from, 3 * BYTES);
+            FloatVector a = FloatVector.fromMemorySegment(F, from, 0, ORDER);
+            FloatVector b = FloatVector.fromMemorySegment(F, from, BYTES, ORDER);
+            FloatVector c = FloatVector.fromMemorySegment(F, from, 2 * BYTES, ORDER);
+            FloatVector d = FloatVector.fromMemorySegment(F, from, 3 * BYTES, ORDER);
             FloatVector e = a.blend(c, Transpose.BIT2).add(c.blend(a, Transpose.BIT2).rearrange(Transpose.XOR2));
             FloatVector f = b.blend(d, Transpose.BIT2).add(d.blend(b, Transpose.BIT2).rearrange(Transpose.XOR2));
             e.blend(f, Transpose.BIT1)
@@ -132,26 +128,28 @@ final class FourByFour {
         MemorySegment memory = Lanes.requireNative(scratch);
         FloatVector one = FloatVector.broadcast(F, 1);
         IntVector roots = IntVector.fromMemorySegment(I, Exp.TABLE, Exp.ROOTS, ORDER);
-        FloatVector hidden = load(memory, pad);
+        FloatVector hidden = FloatVector.fromMemorySegment(F, memory, pad, ORDER);
+        FloatVector zero = FloatVector.zero(F);
         long bytes = row * (long) BYTES;
         long at = tiles;
         for (long end = reciprocals + fours * (long) BYTES; reciprocals < end; reciprocals += BYTES) {
             long last = at + bytes - BYTES;
-            FloatVector top = load(memory, last).add(hidden);
+            FloatVector top = FloatVector.fromMemorySegment(F, memory, last, ORDER).add(hidden);
             top.intoMemorySegment(memory, last, ORDER);
             for (long v = at; v < last; v += BYTES) {
-                FloatVector s = load(memory, v);
+                FloatVector s = FloatVector.fromMemorySegment(F, memory, v, ORDER);
                 top = s.blend(top, s.compare(VectorOperators.LT, top));
             }
+            top = zero.add(top);
             FloatVector other = top.rearrange(Transpose.XOR2);
             top = other.blend(top, other.compare(VectorOperators.LT, top));
             other = top.rearrange(Transpose.XOR1);
             top = other.blend(top, other.compare(VectorOperators.LT, top));
             FloatVector shift = top.blend(0, top.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
-            FloatVector even = FloatVector.zero(F);
-            FloatVector odd = even;
+            FloatVector even = zero;
+            FloatVector odd = zero;
             for (; at <= last; at += BYTES) {
-                FloatVector x = load(memory, at).sub(shift);
+                FloatVector x = FloatVector.fromMemorySegment(F, memory, at, ORDER).sub(shift);
                 FloatVector shifted = x.fma(FloatVector.broadcast(F, Exp.LOG2E), FloatVector.broadcast(F, Exp.SHIFTER));
                 FloatVector f = shifted.sub(Exp.SHIFTER).fma(FloatVector.broadcast(F, Exp.MINUS_LN2), x);
                 FloatVector c3 = FloatVector.broadcast(F, Exp.C3);
@@ -167,7 +165,7 @@ final class FourByFour {
                 even = odd;
                 odd = weight;
             }
-            FloatVector total = odd.add(even);
+            FloatVector total = zero.add(odd).add(even);
             total = total.add(total.rearrange(Transpose.XOR2));
             total = total.add(total.rearrange(Transpose.XOR1));
             one.div(total).intoMemorySegment(memory, reciprocals, ORDER);
@@ -218,10 +216,10 @@ final class FourByFour {
             long at = value;
             for (long j = 0; j < count * 4L; j += 4) {
                 MemorySegment v = from.asSlice(at, ROW);
-                FloatVector v0 = load(v, 0);
-                FloatVector v1 = load(v, BYTES);
-                FloatVector v2 = load(v, 2 * BYTES);
-                FloatVector v3 = load(v, 3 * BYTES);
+                FloatVector v0 = FloatVector.fromMemorySegment(F, v, 0, ORDER);
+                FloatVector v1 = FloatVector.fromMemorySegment(F, v, BYTES, ORDER);
+                FloatVector v2 = FloatVector.fromMemorySegment(F, v, 2 * BYTES, ORDER);
+                FloatVector v3 = FloatVector.fromMemorySegment(F, v, 3 * BYTES, ORDER);
                 MemorySegment w = memory.asSlice(tiles + j + (j & -16) * 3, 52);
                 FloatVector w0 = FloatVector.broadcast(F, w.get(FLOAT, 0));
                 c00 = v0.fma(w0, c00);
@@ -248,10 +246,10 @@ final class FourByFour {
             for (int r = 0; r < FOUR; r++) {
                 FloatVector t = FloatVector.broadcast(F, memory.get(FLOAT, reciprocals + r * 16L));
                 MemorySegment o = target.asSlice(out, ROW);
-                c00.mul(t).intoMemorySegment(o, 0, ORDER);
-                c01.mul(t).intoMemorySegment(o, BYTES, ORDER);
-                c02.mul(t).intoMemorySegment(o, 2 * BYTES, ORDER);
-                c03.mul(t).intoMemorySegment(o, 3 * BYTES, ORDER);
+                t.mul(c00).intoMemorySegment(o, 0, ORDER);
+                t.mul(c01).intoMemorySegment(o, BYTES, ORDER);
+                t.mul(c02).intoMemorySegment(o, 2 * BYTES, ORDER);
+                t.mul(c03).intoMemorySegment(o, 3 * BYTES, ORDER);
                 c00 = c10;
                 c01 = c11;
                 c02 = c12;

@@ -3,7 +3,10 @@ package dev.lanewise.internal.plan;
 import dev.lanewise.internal.kernel.AttentionProblem;
 import dev.lanewise.internal.memory.Operand;
 
-/** The vector kernels of attention, and which one a call runs on: sizes and layouts decide, options never do. */
+/**
+ * The vector kernels of attention, and which one a call runs on: sizes and layouts decide, options never do, but for a short cut that changes no
+ * bit.
+ */
 public enum VectorKernel {
     /** Many queries: they lie in lanes, a panel at a time. */
     PANELS,
