@@ -32,10 +32,12 @@ record IntrinsicsLog(Set<String> compiled, Set<String> missed) {
             "OnlineSoftmax::raiseMax", "OnlineSoftmax::raiseVisibleMax", "Context::accumulate", "Transpose::twoStages",
             "ScoreTransforms::softcap", "ScoreTransforms::alibi", "VisibleBits::vectorBits", "Widening::bfloat16",
             "Widening::float16", "Widening::int8", "RowWeights::exponentiate", "QuadWeights::maxima",
-            "QuadWeights::exponentiate", "StridedRows::dot",
+            "QuadWeights::exponentiate", "StridedRows::dotFours",
             "StridedRows::mix4x4",
-            "Float32Rows::dot8", "Float32Rows::mix8", "BFloat16Rows::dot8", "BFloat16Rows::mix8", "Float16Rows::dot8",
-            "Float16Rows::mix8", "Int8Rows::dot8", "Int8Rows::mix8", "LaneSums::add", "RowSoftmax::raiseMax",
+            "Float32Rows::dot8", "Float32Rows::dot4", "Float32Rows::mix8", "BFloat16Rows::dot8", "BFloat16Rows::mix8",
+            "Float16Rows::dot8",
+            "Float16Rows::mix8", "Int8Rows::dot8", "Int8Rows::mix8", "LaneSums::add", "LaneSums::addQuarters",
+            "RowSoftmax::raiseMax",
             "RowSoftmax::exponentiate", "Narrowing::bfloat16", "Narrowing::float16", "Narrowing::int8");
 
     static IntrinsicsLog parse(Stream<String> lines) {
