@@ -55,7 +55,7 @@ class TierTrapTest {
         private static final long PATIENCE_NANOS = 60_000_000_000L;
         /** What comes after the last kernel has become fast: time to fall back, and for the scalar kernel to catch up. */
         private static final long SETTLING_NANOS = 2_000_000_000L;
-        private static final int CASES = 29;
+        private static final int CASES = 30;
         private static final int REPETITIONS = 3;
         /** A call of a microsecond three times in a row is one slice of a busy processor: what counts in the end is not timed in one. */
         private static final int LAST_REPETITIONS = 300;
@@ -89,6 +89,7 @@ class TierTrapTest {
             add("one row", Attention.builder(), 1, KEYS, DEPTH);
             add("few rows", Attention.builder(), 4, 2 * KEYS + 1, DEPTH);
             add("few rows and keys", Attention.builder(), 8, 8, 16 * lanes);
+            add("very few keys", Attention.builder(), 8, 8, 4 * lanes);
             add("odd sizes", Attention.builder(), 4 * lanes + 3, KEYS + 3, DEPTH + 5);
             add("causal", Attention.builder().causal(PositionOffset.topLeft()), KEYS, KEYS, DEPTH);
             add("boolean mask", Attention.builder(), KEYS, KEYS, DEPTH);

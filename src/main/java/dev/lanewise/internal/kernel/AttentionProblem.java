@@ -189,7 +189,7 @@ public final class AttentionProblem {
 
     /** Whether no option is set but the scale, and no output wanted but the context. */
     public boolean plain() {
-        boolean structure = causal || windowLeft >= 0 || windowRight >= 0 || rangeStart > 0 || rangeEnd < keys
+        boolean structure = !sameKeysForAll() || rangeStart > 0 || rangeEnd < keys
                 || keyLengths.present() || keyStarts.present() || queryStarts.present();
         boolean outputs = scores.present() || weights.present() || logSumExp.present();
         return plainScores() && !structure && !outputs && !mask.present() && sinks == null;

@@ -20,6 +20,7 @@ public final class AttentionScratch {
     private VectorAttention panels;
     private DecodeAttention decode;
     private FewRowsAttention rows;
+    private FewKeysAttention fewKeys;
 
     /** The vector kernel for a problem, with its state; made on demand, for without the vector module it cannot be linked. */
     UnitKernel vectorKernel(AttentionProblem call) {
@@ -31,6 +32,10 @@ public final class AttentionScratch {
             case ROWS -> {
                 rows = rows == null ? new FewRowsAttention() : rows;
                 return rows;
+            }
+            case FEW_KEYS -> {
+                fewKeys = fewKeys == null ? new FewKeysAttention() : fewKeys;
+                return fewKeys;
             }
             default -> {
                 panels = panels == null ? new VectorAttention() : panels;

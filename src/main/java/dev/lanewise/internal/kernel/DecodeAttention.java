@@ -231,7 +231,7 @@ final class DecodeAttention implements UnitKernel {
     }
 
     private void loadQueries() {
-        boolean inPlace = p.q.direct && p.q.columnStride == Float.BYTES && p.depth % COUNT == 0;
+        boolean inPlace = p.q.inPlace() && p.depth % COUNT == 0;
         for (int r = 0; r < rows; r++) {
             long to = at.queriesAt + (long) r * at.depthVectors * BYTES;
             long from = p.q.at(bounds.batch, scores.head(r), bounds.queryRow + (long) scores.query(r));

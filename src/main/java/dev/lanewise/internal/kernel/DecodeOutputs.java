@@ -35,7 +35,7 @@ final class DecodeOutputs {
      * sum of 0 (all its scores −∞) gives NaN, as 0/0 is.
      */
     void store(RowState state) {
-        boolean inPlace = p.context.direct && p.context.columnStride == Float.BYTES && at.valueParts == 1
+        boolean inPlace = p.context.inPlace() && at.valueParts == 1
                 && p.valueDepth % Lanes.COUNT == 0;
         for (int r = 0; r < scores.rows(); r++) {
             boolean seen = scratch.get(FLOAT, state.seenAt + r * 4L) != 0;

@@ -4,13 +4,14 @@ import static dev.lanewise.internal.kernel.FourByFour.FOUR;
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
 
+import dev.lanewise.internal.memory.Scratch;
 import java.lang.foreign.MemorySegment;
 
 /**
  * The short cut of {@link FewRowsAttention} for a call without options whose keys are no more than a vector has lanes, to the same bits: as
  * {@link FourByFour} has it, some heads at a time. A unit is some heads of one batch row.
  */
-final class FewKeysAttention {
+final class FewKeysAttention implements UnitKernel {
     /** Rows of a unit: the queries, the products and what is read and written of 32 rows of 64 features stay in the first-level cache. */
     private static final int ROWS = 32;
 
@@ -30,7 +31,8 @@ final class FewKeysAttention {
     /** A tile of what is added to the last tile of scores. */
     private long padAt;
 
-    long units(AttentionProblem problem) {
+    @Override
+    public long units(AttentionProblem problem, ChunkParts parts, int threads) {
         return (long) problem.batch * blocks(problem);
     }
 
@@ -42,7 +44,8 @@ final class FewKeysAttention {
         return Math.ceilDiv(problem.heads, heads(problem));
     }
 
-    long scratchBytes(AttentionProblem problem) {
+    @Override
+    public long scratchBytes(AttentionProblem problem) {
         together = heads(problem);
         row = Math.ceilDiv(problem.keys, FOUR);
         int fours = together * problem.queries / FOUR;
@@ -61,21 +64,37 @@ final class FewKeysAttention {
         return at;
     }
 
-    void begin(AttentionProblem problem, MemorySegment memory) {
+    @Override
+    public void begin(AttentionProblem problem, ChunkParts parts, Scratch<?> memory) {
         p = problem;
-        scratch = memory;
+        scratch = memory.memory(scratchBytes(problem));
         for (int lane = 0; lane < COUNT; lane++) {
             boolean key = lane % FOUR + (row - 1) * FOUR < problem.keys;
             scratch.set(Lanes.FLOAT, padAt + lane * 4L, key ? 0 : Float.NEGATIVE_INFINITY);
         }
     }
 
-    void end() {
+    @Override
+    public void rehearse(AttentionProblem problem, ChunkParts parts, Scratch<?> memory, long unit, int keys) {
+        problem.keys = Math.min(problem.keys, keys);
+        begin(problem, parts, memory);
+        run(unit % units(problem, parts, 1));
+        end();
+    }
+
+    @Override
+    public void finish() {
+        // Units leave nothing to be merged.
+    }
+
+    @Override
+    public void end() {
         p = null;
         scratch = null;
     }
 
-    void run(long unit) {
+    @Override
+    public void run(long unit) {
         p.cancellation.check();
         int blocks = blocks(p);
         int batch = (int) (unit / blocks);

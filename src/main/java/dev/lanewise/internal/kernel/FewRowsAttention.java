@@ -9,7 +9,6 @@ import dev.lanewise.internal.memory.Elements;
 import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Scratch;
 import dev.lanewise.internal.plan.StartUp;
-import dev.lanewise.internal.plan.VectorKernel;
 import dev.lanewise.internal.plan.VectorPaths;
 import java.lang.foreign.MemorySegment;
 
@@ -28,9 +27,6 @@ final class FewRowsAttention implements UnitKernel {
     private final RowBounds bounds = new RowBounds();
     private final FewRowsScores scores = new FewRowsScores(bounds);
     private final BlockRows keyRows = new BlockRows(1);
-    private final FewKeysAttention fewKeys = new FewKeysAttention();
-    /** Whether the call at hand is one of those. */
-    private boolean plain;
     private AttentionProblem p;
     private MemorySegment scratch;
     private long scratchBytes;
@@ -74,39 +70,26 @@ final class FewRowsAttention implements UnitKernel {
 
     @Override
     public long units(AttentionProblem problem, ChunkParts parts, int threads) {
-        return VectorKernel.fewKeys(problem)
-                ? fewKeys.units(problem)
-                : (long) problem.batch * problem.heads / problem.group * scores.blocks(problem);
+        return (long) problem.batch * problem.heads / problem.group * scores.blocks(problem);
     }
 
     @Override
     public long scratchBytes(AttentionProblem problem) {
-        if (VectorKernel.fewKeys(problem)) {
-            return fewKeys.scratchBytes(problem);
-        }
         layOut(problem);
         return scratchBytes;
     }
 
     @Override
     public void begin(AttentionProblem problem, ChunkParts parts, Scratch<?> memory) {
-        plain = VectorKernel.fewKeys(problem);
-        scratch = memory.memory(scratchBytes(problem));
-        if (plain) {
-            fewKeys.begin(problem, scratch);
-            return;
-        }
         p = problem;
         batchRow = -1;
+        layOut(problem);
+        scratch = memory.memory(scratchBytes);
         scores.begin(problem, scratch);
     }
 
     @Override
     public void run(long unit) {
-        if (plain) {
-            fewKeys.run(unit);
-            return;
-        }
         int blocks = scores.blocks(p);
         int kvHeads = p.heads / p.group;
         long row = unit / blocks / kvHeads;
@@ -121,8 +104,8 @@ final class FewRowsAttention implements UnitKernel {
 
     @Override
     public void rehearse(AttentionProblem problem, ChunkParts parts, Scratch<?> memory, long unit, int keys) {
-        long of = unit % units(problem, parts, 1);
         begin(problem, parts, memory);
+        long of = unit % units(problem, parts, 1);
         bounds.resolve(problem, 0);
         int first = bounds.first(0);
         problem.rangeStart = Math.max(problem.rangeStart, first);
@@ -144,7 +127,6 @@ final class FewRowsAttention implements UnitKernel {
         p = null;
         scratch = null;
         to = null;
-        fewKeys.end();
         keyRows.clear();
         scores.end();
     }
@@ -192,7 +174,7 @@ final class FewRowsAttention implements UnitKernel {
     }
 
     private void loadQueries() {
-        boolean inPlace = p.q.direct && p.q.columnStride == Float.BYTES;
+        boolean inPlace = p.q.inPlace();
         long step = inPlace ? scores.step(p.q) : 0;
         for (int first = 0; first < scores.rows; first += scores.inner) {
             long at = queriesAt + (long) first * depthVectors * BYTES;
@@ -238,7 +220,7 @@ final class FewRowsAttention implements UnitKernel {
 
     /** Where the context goes: in place, if it can be written so. */
     private void point() {
-        if (p.context.direct && p.context.columnStride == Float.BYTES) {
+        if (p.context.inPlace()) {
             to = p.context.segment;
             toAt = scores.at(p.context, 0);
             toRow = scores.step(p.context);

@@ -77,7 +77,7 @@ final class Packing {
         if (b.rowStride == Float.BYTES && b.direct && whole > 0 && k >= COUNT) {
             transpose(b, from, k, whole, to, at, width, scratch, free);
             RowStaging.load(b, from + whole * b.columnStride, k, columns - whole, to, at + whole * 4L, width);
-        } else if (b.columnStride == Float.BYTES && b.direct && columns == vectors * COUNT) {
+        } else if (b.inPlace() && columns == vectors * COUNT) {
             copy(b.segment, from, b.rowStride, k, vectors, to, at);
         } else {
             RowStaging.load(b, from, k, columns, to, at, width);

@@ -254,7 +254,7 @@ final class VectorAttention implements UnitKernel {
         long at = from;
         long rowBytes = operand.rowStride;
         boolean whole = rows == width && columns % COUNT == 0;
-        if (!operand.direct || operand.columnStride != Float.BYTES || !whole) {
+        if (!operand.inPlace() || !whole) {
             rowBytes = (long) Transpose.padded(columns) * Float.BYTES;
             source = scratch;
             at = rowsAt;
@@ -490,7 +490,7 @@ final class VectorAttention implements UnitKernel {
     /** Takes (rows × panel) out of scratch into queries × rows elements of an operand. */
     private void storeTransposed(long from, int rows, Operand operand, long to) {
         boolean whole = queries == vectors * COUNT && rows % COUNT == 0;
-        if (operand.direct && operand.columnStride == Float.BYTES && whole) {
+        if (operand.inPlace() && whole) {
             Transpose.run(scratch, from, panelBytes(), rows, queries, operand.segment, to, operand.rowStride, scratch,
                     blockAt);
         } else {

@@ -93,7 +93,7 @@ public final class VectorMatMul {
             int vectors = Packing.vectors(p.n, column);
             int start = Packing.start(p.n, column);
             boolean whole = start + vectors * COUNT <= p.n;
-            if (whole && p.out.direct && (p.out.columnStride == Float.BYTES)) {
+            if (whole && p.out.inPlace()) {
                 int first = 0;
                 do {
                     int depth = Math.min(BLOCKS.inner(), p.k - first);
@@ -117,7 +117,7 @@ public final class VectorMatMul {
         if (p.packed != null) {
             b = p.packed;
             panel = Packing.offset(p.k, column) + first * width;
-        } else if (start + vectors * COUNT <= p.n && p.b.direct && p.b.columnStride == Float.BYTES
+        } else if (start + vectors * COUNT <= p.n && p.b.inPlace()
                 && (rows <= MatMulBlocks.UNPACKED_ROWS || p.b.rowStride == width)) {
             b = p.b.segment;
             panel = p.b.at(0, 0, first) + start * p.b.columnStride;

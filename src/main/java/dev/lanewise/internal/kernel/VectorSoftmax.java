@@ -33,7 +33,7 @@ public final class VectorSoftmax {
 
     /** All rows from one operand to the other; they may be the same. */
     public static void run(Operand in, Operand out, int rows, int columns, Scratch<?> memory) {
-        boolean direct = in.direct && out.direct && in.columnStride == Float.BYTES && out.columnStride == Float.BYTES
+        boolean direct = in.inPlace() && out.inPlace()
                 && columns >= COUNT;
         int padded = (columns + COUNT - 1) / COUNT;
         long rowBytes = (long) padded * BYTES;

@@ -84,6 +84,11 @@ public final class Operand {
         return base + batch * batchStride + head * headStride + row * rowStride;
     }
 
+    /** Whether a vector kernel may read and write rows in place, a vector of columns at a time. */
+    public boolean inPlace() {
+        return direct && columnStride == Float.BYTES;
+    }
+
     /** Whether a segment is of the one class that the vector kernels are compiled for. */
     public static boolean isNative(MemorySegment segment) {
         return segment.getClass() == NATIVE;

@@ -43,8 +43,7 @@ public final class MatrixPaths {
 
     /** Whether a multiply has the form that the kernel for one row takes. */
     public static boolean oneRow(MatMulProblem p) {
-        return p.m <= 1 && p.n >= LANES && p.packed == null && p.a.direct && p.b.direct
-                && p.out.direct && p.b.columnStride == Float.BYTES && p.out.columnStride == Float.BYTES;
+        return p.m <= 1 && p.n >= LANES && p.packed == null && p.a.direct && p.b.inPlace() && p.out.inPlace();
     }
 
     private static boolean packs(MatMulProblem p) {
@@ -94,8 +93,7 @@ public final class MatrixPaths {
 
     /** The paths of a softmax. */
     public static long softmax(Operand in, Operand out, int rows, int columns) {
-        boolean inPlace = in.direct && out.direct && in.columnStride == Float.BYTES
-                && out.columnStride == Float.BYTES && columns >= LANES;
+        boolean inPlace = in.inPlace() && out.inPlace() && columns >= LANES;
         boolean shortRows = (inPlace ? columns / LANES : Math.ceilDiv(columns, LANES)) <= VectorSoftmax.QUAD_VECTORS;
         int at = SOFTMAX;
         long paths = bit(shortRows && rows >= VectorSoftmax.QUAD_ROWS, at++);

@@ -13,7 +13,9 @@ public enum VectorKernel {
     /** Few queries over a cache: features and keys lie in lanes. */
     CACHED_ROWS,
     /** The same over tensors whose rows of keys and values are read in place, in whole vectors. */
-    ROWS;
+    ROWS,
+    /** A short cut for calls of those that have no option and very few keys: it changes no bit. */
+    FEW_KEYS;
 
     private static final int FEW_OVER_CACHE = 48;
     /** So many rows of 1024 keys cost what a panel of one vector of 16 queries does. */
@@ -22,7 +24,7 @@ public enum VectorKernel {
     private static final int FEW_BY_FOURS = 24;
     private static final int LANES_BY_FOURS = 16;
     /** With no more keys a panel costs more than its products. */
-    private static final int FEW_KEYS = 64;
+    private static final int PANEL_KEYS = 64;
 
     /** The kernel for a call. */
     public static VectorKernel of(AttentionProblem p) {
@@ -30,23 +32,17 @@ public enum VectorKernel {
             return p.queries <= FEW_OVER_CACHE ? CACHED_ROWS : PANELS;
         }
         boolean few = p.queries <= most(p) && !p.queryStarts.present();
-        return few && wholeVectors(p.k, p.depth) && wholeVectors(p.v, p.valueDepth) ? ROWS : PANELS;
+        boolean rows = few && wholeVectors(p.k, p.depth) && wholeVectors(p.v, p.valueDepth);
+        return !rows ? PANELS : fewKeys(p) ? FEW_KEYS : ROWS;
     }
 
-    /**
-     * Whether a call of {@link #ROWS} takes the short cut for few keys: sizes and layouts that it can do, and no option. It changes no bit, so that
-     * a call and the same with an option of no effect agree.
-     */
-    public static boolean fewKeys(AttentionProblem p) {
+    /** Whether sizes and layouts are such as the short cut can do, and no option is set. */
+    private static boolean fewKeys(AttentionProblem p) {
         int lanes = StartUp.CHOICE.lanes();
         int four = 4 * LANES_BY_FOURS;
         boolean sizes = lanes == LANES_BY_FOURS && p.depth == four && p.valueDepth % four == 0 && p.keys >= 1
                 && p.keys <= lanes && p.queries >= 4 && p.queries % 4 == 0 && p.group == 1;
-        return sizes && inPlace(p.q) && inPlace(p.context) && p.plain();
-    }
-
-    private static boolean inPlace(Operand rows) {
-        return rows.direct && rows.columnStride == Float.BYTES;
+        return sizes && p.q.inPlace() && p.context.inPlace() && p.plain();
     }
 
     private static int most(AttentionProblem p) {
@@ -54,10 +50,10 @@ public enum VectorKernel {
         if (lanes == LANES_BY_FOURS && p.depth == 4 * lanes) {
             return FEW_BY_FOURS;
         }
-        return p.keys <= FEW_KEYS ? lanes : Math.min(lanes, FEW);
+        return p.keys <= PANEL_KEYS ? lanes : Math.min(lanes, FEW);
     }
 
     private static boolean wholeVectors(Operand rows, int columns) {
-        return inPlace(rows) && columns % StartUp.CHOICE.lanes() == 0;
+        return rows.inPlace() && columns % StartUp.CHOICE.lanes() == 0;
     }
 }

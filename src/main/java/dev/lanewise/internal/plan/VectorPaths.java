@@ -47,6 +47,7 @@ public final class VectorPaths {
         long paths = switch (VectorKernel.of(p)) {
             case CACHED_ROWS -> cachedRows(p) << CACHED;
             case ROWS -> FEW_ROWS | rows(p);
+            case FEW_KEYS -> FEW_KEYS;
             case PANELS -> p.queryStarts.present() ? PACKED : widths(p);
         };
         paths |= p.fromCache ? CACHE | 1L << K + p.cached(0).type.ordinal() : layout(p.k) << K | layout(p.v) << V;
@@ -91,7 +92,7 @@ public final class VectorPaths {
         long depth = p.depth == 4 * lanes() ? 1 : p.depth == 8 * lanes() ? 2 : 4;
         long columns = bit(values >= 4, 8) | bit(values % 4 != 0, 16);
         long keys = bit(p.keys <= lanes() / 2, 32) | bit(p.keys <= lanes() / 4, 64) | bit(p.keys > ROW_BLOCK, 128);
-        return rows << INNER | (depth | columns | keys) << PASSES | bit(VectorKernel.fewKeys(p), FEW_KEYS);
+        return rows << INNER | (depth | columns | keys) << PASSES;
     }
 
     /** One bit for passes over eight vectors of a row, over four, and over fewer. */
@@ -100,15 +101,15 @@ public final class VectorPaths {
         return (vectors >= 8 ? 1L : 0) | (vectors % 8 >= 4 ? 2L : 0) | (vectors % 4 > 0 ? 4L : 0);
     }
 
-    /** One bit for each width in vectors that a panel has. */
+    /** One bit for each width in vectors that a panel has: all are like the first or the last. */
     private static long widths(AttentionProblem p) {
         QueryPanels panels = new QueryPanels();
         panels.cut(p.queries, p.sameKeysForAll());
-        long widths = 0;
-        for (int i = 0; i < panels.count(); i++) {
-            widths |= 1L << (panels.first(i + 1) - panels.first(i) - 1) / lanes();
-        }
-        return widths << WIDTHS;
+        return panels.count() == 0 ? 0 : (width(panels, 0) | width(panels, panels.count() - 1)) << WIDTHS;
+    }
+
+    private static long width(QueryPanels panels, int panel) {
+        return 1L << (panels.first(panel + 1) - panels.first(panel) - 1) / lanes();
     }
 
     /** One bit of five: in place with contiguous rows, in place with others, and copied from 32-bit, 16-bit or other elements. */
