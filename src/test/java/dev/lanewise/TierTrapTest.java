@@ -89,7 +89,7 @@ class TierTrapTest {
             add("one row", Attention.builder(), 1, KEYS, DEPTH);
             add("few rows", Attention.builder(), 4, 2 * KEYS + 1, DEPTH);
             add("few rows and keys", Attention.builder(), 8, 8, 16 * lanes);
-            add("very few keys", Attention.builder(), 8, 8, 4 * lanes);
+            add("very few keys", Attention.builder(), 24, 16, 4 * lanes);
             add("odd sizes", Attention.builder(), 4 * lanes + 3, KEYS + 3, DEPTH + 5);
             add("causal", Attention.builder().causal(PositionOffset.topLeft()), KEYS, KEYS, DEPTH);
             add("boolean mask", Attention.builder(), KEYS, KEYS, DEPTH);
