@@ -77,8 +77,8 @@ final class QuadWeights {
                 .intoMemorySegment(memory, max + 3 * BYTES, ORDER);
     }
 
-    /** All lanes of each of four vectors become the largest of them, or 0 where that is −∞. */
-    static void spreadMaxima(MemorySegment scratch, long max) {
+    /** The largest lane of each of four vectors, or 0 where that is −∞: four floats, and whatever comes after them in a vector. */
+    static void reduceMaxima(MemorySegment scratch, long max, long tops) {
         MemorySegment memory = Lanes.requireNative(scratch);
         FloatVector a = FloatVector.fromMemorySegment(F, memory, max, ORDER);
         FloatVector b = FloatVector.fromMemorySegment(F, memory, max + BYTES, ORDER);
@@ -101,13 +101,12 @@ final class QuadWeights {
             other = m.rearrange(Transpose.XOR8);
             m = m.blend(other, other.compare(VectorOperators.GT, m));
         }
-        m.blend(0, m.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY)).intoMemorySegment(memory, max, ORDER);
-        spread(memory, max);
+        m.blend(0, m.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY)).intoMemorySegment(memory, tops, ORDER);
     }
 
     /** Turns the scores of two rows into weights, in place or elsewhere, and leaves the sums of each lane. */
     static void exponentiate(MemorySegment in, long at, long row, MemorySegment out, long to, long toRow, int vectors,
-            long step, MemorySegment scratch, long max, long sums) {
+            long step, MemorySegment scratch, long tops, long sums) {
         MemorySegment from = Lanes.requireNative(in);
         MemorySegment target = Lanes.requireNative(out);
         MemorySegment memory = Lanes.requireNative(scratch);
@@ -121,8 +120,8 @@ final class QuadWeights {
         FloatVector zero = FloatVector.fromMemorySegment(F, Exp.TABLE, 7 * BYTES, ORDER);
         FloatVector one = FloatVector.fromMemorySegment(F, Exp.TABLE, 8 * BYTES, ORDER);
         IntVector roots = IntVector.fromMemorySegment(I, Exp.TABLE, Exp.ROOTS, ORDER);
-        FloatVector shift0 = FloatVector.fromMemorySegment(F, memory, max, ORDER);
-        FloatVector shift1 = FloatVector.fromMemorySegment(F, memory, max + BYTES, ORDER);
+        FloatVector shift0 = FloatVector.broadcast(F, memory.get(FLOAT, tops));
+        FloatVector shift1 = FloatVector.broadcast(F, memory.get(FLOAT, tops + 4));
         FloatVector sum0 = zero;
         FloatVector sum1 = zero;
         long end = at + vectors * step;
@@ -156,8 +155,8 @@ final class QuadWeights {
         sum1.intoMemorySegment(memory, sums + BYTES, ORDER);
     }
 
-    /** All lanes of each of four vectors become the reciprocal of their sum. */
-    static void invertSums(MemorySegment scratch, long sums) {
+    /** The reciprocal of the sum of each of four vectors: four floats, and whatever comes after them in a vector. */
+    static void invertSums(MemorySegment scratch, long sums, long factors) {
         MemorySegment memory = Lanes.requireNative(scratch);
         FloatVector a = FloatVector.fromMemorySegment(F, memory, sums, ORDER);
         FloatVector b = FloatVector.fromMemorySegment(F, memory, sums + BYTES, ORDER);
@@ -172,27 +171,18 @@ final class QuadWeights {
         if (COUNT >= 16) {
             sum = sum.add(sum.rearrange(Transpose.XOR8));
         }
-        FloatVector.broadcast(F, 1).div(sum).intoMemorySegment(memory, sums, ORDER);
-        spread(memory, sums);
+        FloatVector.broadcast(F, 1).div(sum).intoMemorySegment(memory, factors, ORDER);
     }
 
-    /** Float i of the first vector becomes all lanes of vector i. */
-    private static void spread(MemorySegment memory, long vectors) {
-        for (int i = ROWS - 1; i >= 0; i--) {
-            FloatVector.broadcast(F, memory.get(FLOAT, vectors + i * 4L))
-                    .intoMemorySegment(memory, vectors + (long) i * BYTES, ORDER);
-        }
-    }
-
-    /** Multiplies the vectors of four rows by that of the row. */
+    /** Multiplies each of four rows by the factor of the row. */
     static void scale(MemorySegment out, long to, long row, int vectors, long step, MemorySegment scratch,
             long factors) {
         MemorySegment target = Lanes.requireNative(out);
         MemorySegment memory = Lanes.requireNative(scratch);
-        FloatVector factor0 = FloatVector.fromMemorySegment(F, memory, factors, ORDER);
-        FloatVector factor1 = FloatVector.fromMemorySegment(F, memory, factors + BYTES, ORDER);
-        FloatVector factor2 = FloatVector.fromMemorySegment(F, memory, factors + 2 * BYTES, ORDER);
-        FloatVector factor3 = FloatVector.fromMemorySegment(F, memory, factors + 3 * BYTES, ORDER);
+        FloatVector factor0 = FloatVector.broadcast(F, memory.get(FLOAT, factors));
+        FloatVector factor1 = FloatVector.broadcast(F, memory.get(FLOAT, factors + 4));
+        FloatVector factor2 = FloatVector.broadcast(F, memory.get(FLOAT, factors + 8));
+        FloatVector factor3 = FloatVector.broadcast(F, memory.get(FLOAT, factors + 12));
         long end = to + vectors * step;
         for (; to != end; to += step) {
             FloatVector.fromMemorySegment(F, target, to, ORDER).mul(factor0).intoMemorySegment(target, to, ORDER);

@@ -3,6 +3,7 @@ package dev.lanewise.internal.kernel;
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.F;
+import static dev.lanewise.internal.kernel.Lanes.FLOAT;
 import static dev.lanewise.internal.kernel.Lanes.I;
 import static dev.lanewise.internal.kernel.Lanes.ORDER;
 
@@ -46,8 +47,8 @@ final class RowWeights {
         }
     }
 
-    /** All lanes of each row's vector become the largest of them, or 0 where that is −∞. */
-    static void spreadMaxima(MemorySegment scratch, long max, int rows) {
+    /** The largest lane of each row's vector, or 0 where that is −∞. */
+    static void reduceMaxima(MemorySegment scratch, long max, int rows, long tops) {
         MemorySegment memory = Lanes.requireNative(scratch);
         for (int r = 0; r < rows; r++) {
             FloatVector m = FloatVector.fromMemorySegment(F, memory, max, ORDER);
@@ -63,8 +64,9 @@ final class RowWeights {
                 other = m.rearrange(Transpose.XOR8);
                 m = m.blend(other, other.compare(VectorOperators.GT, m));
             }
-            m.blend(0, m.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY)).intoMemorySegment(memory, max, ORDER);
+            m.blend(0, m.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY)).intoMemorySegment(memory, tops, ORDER);
             max += BYTES;
+            tops += Float.BYTES;
         }
     }
 
@@ -72,7 +74,7 @@ final class RowWeights {
      * Turns scores into weights, in place or elsewhere, and adds them to the sums. What {@link Exp} explains is written out here.
      */
     static void exponentiate(MemorySegment in, long at, long row, MemorySegment out, long to, long toRow, int rows,
-            int vectors, MemorySegment scratch, long max, long sums) {
+            int vectors, MemorySegment scratch, long tops, long sums) {
         MemorySegment from = Lanes.requireNative(in);
         MemorySegment target = Lanes.requireNative(out);
         MemorySegment memory = Lanes.requireNative(scratch);
@@ -85,7 +87,7 @@ final class RowWeights {
         FloatVector one = FloatVector.broadcast(F, 1);
         IntVector roots = IntVector.fromMemorySegment(I, Exp.TABLE, Exp.ROOTS, ORDER);
         for (int r = 0; r < rows; r++) {
-            FloatVector shift = FloatVector.fromMemorySegment(F, memory, max, ORDER);
+            FloatVector shift = FloatVector.broadcast(F, memory.get(FLOAT, tops));
             FloatVector sum = FloatVector.fromMemorySegment(F, memory, sums, ORDER);
             for (int v = 0; v < vectors; v++) {
                 long lane = (long) v * BYTES;
@@ -105,13 +107,13 @@ final class RowWeights {
             sum.intoMemorySegment(memory, sums, ORDER);
             at += row;
             to += toRow;
-            max += BYTES;
+            tops += Float.BYTES;
             sums += BYTES;
         }
     }
 
-    /** All lanes of each row's vector become the reciprocal of their sum. */
-    static void invertSums(MemorySegment scratch, long sums, int rows) {
+    /** The reciprocal of the sum of each row's vector. */
+    static void invertSums(MemorySegment scratch, long sums, int rows, long factors) {
         MemorySegment memory = Lanes.requireNative(scratch);
         FloatVector one = FloatVector.broadcast(F, 1);
         for (int r = 0; r < rows; r++) {
@@ -124,18 +126,19 @@ final class RowWeights {
             if (COUNT >= 16) {
                 sum = sum.add(sum.rearrange(Transpose.XOR8));
             }
-            one.div(sum).intoMemorySegment(memory, sums, ORDER);
+            one.div(sum).intoMemorySegment(memory, factors, ORDER);
             sums += BYTES;
+            factors += Float.BYTES;
         }
     }
 
-    /** Multiplies the vectors of each row by that of the row. */
+    /** Multiplies each row by its factor. */
     static void scale(MemorySegment out, long to, long row, int rows, int vectors, MemorySegment scratch,
             long factors) {
         MemorySegment target = Lanes.requireNative(out);
         MemorySegment memory = Lanes.requireNative(scratch);
         for (int r = 0; r < rows; r++) {
-            FloatVector factor = FloatVector.fromMemorySegment(F, memory, factors, ORDER);
+            FloatVector factor = FloatVector.broadcast(F, memory.get(FLOAT, factors));
             for (int v = 0; v < vectors; v++) {
                 long lane = to + (long) v * BYTES;
                 FloatVector.fromMemorySegment(F, target, lane, ORDER)
@@ -143,7 +146,7 @@ final class RowWeights {
                         .intoMemorySegment(target, lane, ORDER);
             }
             to += row;
-            factors += BYTES;
+            factors += Float.BYTES;
         }
     }
 

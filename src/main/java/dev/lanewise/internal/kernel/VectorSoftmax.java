@@ -26,7 +26,10 @@ public final class VectorSoftmax {
     private static final long MAX = 0;
     private static final long SUMS = MAX + (long) MOST_ROWS * BYTES;
     private static final long TAILS = SUMS + (long) MOST_ROWS * BYTES;
-    private static final long ROWS = TAILS + (long) MOST_ROWS * BYTES;
+    /** A float a row, with room for a vector behind them: maxima of whole rows, reciprocals of their sums. */
+    private static final long TOPS = TAILS + (long) MOST_ROWS * BYTES;
+    private static final long FACTORS = TOPS + MOST_ROWS * Float.BYTES + BYTES;
+    private static final long ROWS = FACTORS + MOST_ROWS * Float.BYTES + BYTES;
 
     private VectorSoftmax() {
     }
@@ -79,32 +82,32 @@ public final class VectorSoftmax {
             RowWeights.raise(scratch, TAILS, BYTES, rows, 1, scratch, MAX);
         }
         for (int r = 0; r < quads; r += QUAD_ROWS) {
-            QuadWeights.spreadMaxima(scratch, MAX + (long) r * BYTES);
+            QuadWeights.reduceMaxima(scratch, MAX + (long) r * BYTES, TOPS + r * 4L);
         }
         for (int r = 0; r < quads; r += 2) {
             QuadWeights.exponentiate(in, from + r * fromRow, fromRow, out, to + r * toRow, toRow, vectors, BYTES,
-                    scratch, MAX + (long) r * BYTES, SUMS + (long) r * BYTES);
+                    scratch, TOPS + r * 4L, SUMS + (long) r * BYTES);
         }
         if (singles > 0) {
-            RowWeights.spreadMaxima(scratch, MAX + rest, singles);
+            RowWeights.reduceMaxima(scratch, MAX + rest, singles, TOPS + quads * 4L);
             RowWeights.exponentiate(in, from + quads * fromRow, fromRow, out, to + quads * toRow, toRow, singles,
-                    vectors, scratch, MAX + rest, SUMS + rest);
+                    vectors, scratch, TOPS + quads * 4L, SUMS + rest);
         }
         if (tail > 0) {
-            RowWeights.exponentiate(scratch, TAILS, BYTES, scratch, TAILS, BYTES, rows, 1, scratch, MAX, SUMS);
+            RowWeights.exponentiate(scratch, TAILS, BYTES, scratch, TAILS, BYTES, rows, 1, scratch, TOPS, SUMS);
         }
         for (int r = 0; r < quads; r += QUAD_ROWS) {
-            QuadWeights.invertSums(scratch, SUMS + (long) r * BYTES);
+            QuadWeights.invertSums(scratch, SUMS + (long) r * BYTES, FACTORS + r * 4L);
         }
         for (int r = 0; r < quads; r += QUAD_ROWS) {
-            QuadWeights.scale(out, to + r * toRow, toRow, vectors, BYTES, scratch, SUMS + (long) r * BYTES);
+            QuadWeights.scale(out, to + r * toRow, toRow, vectors, BYTES, scratch, FACTORS + r * 4L);
         }
         if (singles > 0) {
-            RowWeights.invertSums(scratch, SUMS + rest, singles);
-            RowWeights.scale(out, to + quads * toRow, toRow, singles, vectors, scratch, SUMS + rest);
+            RowWeights.invertSums(scratch, SUMS + rest, singles, FACTORS + quads * 4L);
+            RowWeights.scale(out, to + quads * toRow, toRow, singles, vectors, scratch, FACTORS + quads * 4L);
         }
         if (tail > 0) {
-            RowWeights.scale(scratch, TAILS, BYTES, rows, 1, scratch, SUMS);
+            RowWeights.scale(scratch, TAILS, BYTES, rows, 1, scratch, FACTORS);
             RowWeights.putTails(scratch, TAILS, out, to + end, toRow, rows, COUNT - tail);
         }
     }
