@@ -112,6 +112,62 @@ final class RowWeights {
         }
     }
 
+    /**
+     * {@link #exponentiate}, and in the same loop, which waits for arithmetic, the maxima of each lane of as many rows behind these as
+     * {@code ahead} says, which wait for memory. Of the others what is left for a maximum means nothing.
+     */
+    static void exponentiateAhead(MemorySegment in, long at, long row, MemorySegment out, long to, long toRow, int rows,
+            int vectors, MemorySegment scratch, long tops, long sums, int ahead, long nextMax) {
+        MemorySegment from = Lanes.requireNative(in);
+        MemorySegment target = Lanes.requireNative(out);
+        MemorySegment memory = Lanes.requireNative(scratch);
+        IntVector zero = IntVector.zero(I);
+        IntVector lowest = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY).reinterpretAsInts();
+        FloatVector log2e = FloatVector.broadcast(F, Exp.LOG2E);
+        FloatVector shifter = FloatVector.broadcast(F, Exp.SHIFTER);
+        FloatVector minusLn2 = FloatVector.broadcast(F, Exp.MINUS_LN2);
+        FloatVector c2 = FloatVector.broadcast(F, Exp.C2);
+        FloatVector c3 = FloatVector.broadcast(F, Exp.C3);
+        FloatVector c4 = FloatVector.broadcast(F, Exp.C4);
+        FloatVector one = FloatVector.broadcast(F, 1);
+        IntVector roots = IntVector.fromMemorySegment(I, Exp.TABLE, Exp.ROOTS, ORDER);
+        for (int r = 0; r < rows; r++) {
+            FloatVector shift = FloatVector.broadcast(F, memory.get(FLOAT, tops));
+            FloatVector sum = FloatVector.fromMemorySegment(F, memory, sums, ORDER);
+            long next = r < ahead ? at + rows * row : at;
+            IntVector largest = lowest;
+            IntVector least = lowest;
+            for (int v = 0; v < vectors; v++) {
+                long lane = (long) v * BYTES;
+                FloatVector x = FloatVector.fromMemorySegment(F, from, at + lane, ORDER).sub(shift);
+                FloatVector shifted = x.fma(log2e, shifter);
+                FloatVector f = shifted.sub(shifter).fma(minusLn2, x);
+                FloatVector high = Exp.QUARTIC ? c4.fma(f, c3) : c3;
+                FloatVector t = high.fma(f, c2).fma(f, one).mul(f);
+                IntVector steps = shifted.reinterpretAsInts();
+                FloatVector scale = steps.lanewise(VectorOperators.LSHL, Exp.EXPONENT_SHIFT)
+                        .add(steps.selectFrom(roots))
+                        .reinterpretAsFloats();
+                FloatVector weight = t.fma(scale, scale).blend(0, x.compare(VectorOperators.LT, Exp.LOWEST));
+                weight.intoMemorySegment(target, to + lane, ORDER);
+                sum = weight.add(sum);
+                IntVector score = FloatVector.fromMemorySegment(F, from, next + lane, ORDER).reinterpretAsInts();
+                largest = score.max(largest);
+                least = score.min(least);
+            }
+            zero.or(largest)
+                    .blend(least, zero.compare(VectorOperators.GT, largest))
+                    .reinterpretAsFloats()
+                    .intoMemorySegment(memory, nextMax, ORDER);
+            nextMax += BYTES;
+            sum.intoMemorySegment(memory, sums, ORDER);
+            at += row;
+            to += toRow;
+            tops += Float.BYTES;
+            sums += BYTES;
+        }
+    }
+
     /** The reciprocal of the sum of each row's vector. */
     static void invertSums(MemorySegment scratch, long sums, int rows, long factors) {
         MemorySegment memory = Lanes.requireNative(scratch);

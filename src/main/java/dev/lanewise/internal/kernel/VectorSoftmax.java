@@ -22,11 +22,12 @@ public final class VectorSoftmax {
     public static final int QUAD_VECTORS = 32;
     /** Short rows that are taken together. */
     public static final int QUAD_ROWS = QuadWeights.ROWS;
-    /** Scratch: a vector a row each of maxima, sums of weights, and ends of rows; then rows that cannot be done in place. */
+    /** Scratch: a vector a row each of maxima, those of the next group, sums of weights, and ends of rows. */
     private static final long MAX = 0;
-    private static final long SUMS = MAX + (long) MOST_ROWS * BYTES;
+    private static final long NEXT_MAX = MAX + (long) MOST_ROWS * BYTES;
+    private static final long SUMS = NEXT_MAX + (long) MOST_ROWS * BYTES;
     private static final long TAILS = SUMS + (long) MOST_ROWS * BYTES;
-    /** A float a row, with room for a vector behind them: maxima of whole rows, reciprocals of their sums. */
+    /** A float a row, with room for a vector behind them: maxima of whole rows, reciprocals of their sums. Then rows that cannot be done in place. */
     private static final long TOPS = TAILS + (long) MOST_ROWS * BYTES;
     private static final long FACTORS = TOPS + MOST_ROWS * Float.BYTES + BYTES;
     private static final long ROWS = FACTORS + MOST_ROWS * Float.BYTES + BYTES;
@@ -44,29 +45,44 @@ public final class VectorSoftmax {
         boolean quads = (direct ? columns / COUNT : padded) <= QUAD_VECTORS;
         int together = quads ? fit - fit % QUAD_ROWS : fit;
         MemorySegment scratch = memory.memory(ROWS + (direct ? 0 : together * rowBytes));
+        long max = MAX;
+        long nextMax = NEXT_MAX;
+        int ahead = 0;
         for (int row = 0; row < rows; row += together) {
             int some = Math.min(together, rows - row);
             long from = in.at(0, 0, row);
             long to = out.at(0, 0, row);
-            if (direct) {
-                group(in.segment, from, in.rowStride, out.segment, to, out.rowStride, some, columns, scratch);
-            } else {
+            if (!direct) {
                 for (int r = 0; r < some; r++) {
                     Context.fill(scratch, ROWS + (r + 1) * rowBytes - BYTES, 1, Float.NEGATIVE_INFINITY);
                 }
                 RowStaging.load(in, from, some, columns, scratch, ROWS, rowBytes);
-                group(scratch, ROWS, rowBytes, scratch, ROWS, rowBytes, some, padded * COUNT, scratch);
+                if (quads) {
+                    shortRows(scratch, ROWS, rowBytes, scratch, ROWS, rowBytes, some, padded * COUNT, scratch);
+                } else {
+                    longRows(scratch, ROWS, rowBytes, scratch, ROWS, rowBytes, some, padded * COUNT, scratch, max,
+                            false,
+                            0, nextMax);
+                }
                 RowStaging.store(scratch, ROWS, rowBytes, some, columns, out, to);
+            } else if (quads) {
+                shortRows(in.segment, from, in.rowStride, out.segment, to, out.rowStride, some, columns, scratch);
+            } else {
+                boolean known = ahead > 0;
+                ahead = Math.min(together, rows - row - some);
+                longRows(in.segment, from, in.rowStride, out.segment, to, out.rowStride, some, columns, scratch, max,
+                        known, ahead, nextMax);
+                long swap = max;
+                max = nextMax;
+                nextMax = swap;
             }
         }
     }
 
-    private static void group(MemorySegment in, long from, long fromRow, MemorySegment out, long to, long toRow,
+    private static void shortRows(MemorySegment in, long from, long fromRow, MemorySegment out, long to, long toRow,
             int rows, int columns, MemorySegment scratch) {
         int vectors = columns / COUNT;
-        int tail = columns % COUNT;
-        long end = (long) (columns - COUNT) * Float.BYTES;
-        int quads = vectors <= QUAD_VECTORS ? rows - rows % QUAD_ROWS : 0;
+        int quads = rows - rows % QUAD_ROWS;
         int singles = rows - quads;
         long rest = (long) quads * BYTES;
         for (int r = 0; r < quads; r += QUAD_ROWS) {
@@ -77,10 +93,7 @@ public final class VectorSoftmax {
             Context.fill(scratch, SUMS + rest, singles, 0);
             RowWeights.raise(in, from + quads * fromRow, fromRow, singles, vectors, scratch, MAX + rest);
         }
-        if (tail > 0) {
-            RowWeights.takeTails(in, from + end, fromRow, rows, COUNT - tail, scratch, TAILS);
-            RowWeights.raise(scratch, TAILS, BYTES, rows, 1, scratch, MAX);
-        }
+        takeTails(in, from, fromRow, rows, columns, scratch, MAX);
         for (int r = 0; r < quads; r += QUAD_ROWS) {
             QuadWeights.reduceMaxima(scratch, MAX + (long) r * BYTES, TOPS + r * 4L);
         }
@@ -93,9 +106,7 @@ public final class VectorSoftmax {
             RowWeights.exponentiate(in, from + quads * fromRow, fromRow, out, to + quads * toRow, toRow, singles,
                     vectors, scratch, TOPS + quads * 4L, SUMS + rest);
         }
-        if (tail > 0) {
-            RowWeights.exponentiate(scratch, TAILS, BYTES, scratch, TAILS, BYTES, rows, 1, scratch, TOPS, SUMS);
-        }
+        addTails(rows, columns, scratch);
         for (int r = 0; r < quads; r += QUAD_ROWS) {
             QuadWeights.invertSums(scratch, SUMS + (long) r * BYTES, FACTORS + r * 4L);
         }
@@ -106,9 +117,56 @@ public final class VectorSoftmax {
             RowWeights.invertSums(scratch, SUMS + rest, singles, FACTORS + quads * 4L);
             RowWeights.scale(out, to + quads * toRow, toRow, singles, vectors, scratch, FACTORS + quads * 4L);
         }
+        putTails(scratch, out, to, toRow, rows, columns);
+    }
+
+    /** Rows whose maxima of each lane are {@code known} or not; {@code ahead} rows that follow them get to know theirs. */
+    private static void longRows(MemorySegment in, long from, long fromRow, MemorySegment out, long to, long toRow,
+            int rows, int columns, MemorySegment scratch, long max, boolean known, int ahead, long nextMax) {
+        int vectors = columns / COUNT;
+        if (!known) {
+            Context.fill(scratch, max, rows, Float.NEGATIVE_INFINITY);
+            RowWeights.raise(in, from, fromRow, rows, vectors, scratch, max);
+        }
+        takeTails(in, from, fromRow, rows, columns, scratch, max);
+        RowWeights.reduceMaxima(scratch, max, rows, TOPS);
+        Context.fill(scratch, SUMS, rows, 0);
+        RowWeights.exponentiateAhead(in, from, fromRow, out, to, toRow, rows, vectors, scratch, TOPS, SUMS, ahead,
+                nextMax);
+        addTails(rows, columns, scratch);
+        RowWeights.invertSums(scratch, SUMS, rows, FACTORS);
+        RowWeights.scale(out, to, toRow, rows, vectors, scratch, FACTORS);
+        putTails(scratch, out, to, toRow, rows, columns);
+    }
+
+    /** What the ends of rows do to maxima. */
+    private static void takeTails(MemorySegment in, long from, long row, int rows, int columns, MemorySegment scratch,
+            long max) {
+        int tail = columns % COUNT;
+        if (tail > 0) {
+            RowWeights.takeTails(in, from + end(columns), row, rows, COUNT - tail, scratch, TAILS);
+            RowWeights.raise(scratch, TAILS, BYTES, rows, 1, scratch, max);
+        }
+    }
+
+    /** What they add to sums. */
+    private static void addTails(int rows, int columns, MemorySegment scratch) {
+        if (columns % COUNT > 0) {
+            RowWeights.exponentiate(scratch, TAILS, BYTES, scratch, TAILS, BYTES, rows, 1, scratch, TOPS, SUMS);
+        }
+    }
+
+    /** Their results. */
+    private static void putTails(MemorySegment scratch, MemorySegment out, long to, long row, int rows, int columns) {
+        int tail = columns % COUNT;
         if (tail > 0) {
             RowWeights.scale(scratch, TAILS, BYTES, rows, 1, scratch, FACTORS);
-            RowWeights.putTails(scratch, TAILS, out, to + end, toRow, rows, COUNT - tail);
+            RowWeights.putTails(scratch, TAILS, out, to + end(columns), row, rows, COUNT - tail);
         }
+    }
+
+    /** The byte of the last whole vector of a row. */
+    private static long end(int columns) {
+        return (long) (columns - COUNT) * Float.BYTES;
     }
 }

@@ -97,7 +97,8 @@ public final class MatrixPaths {
         boolean shortRows = (inPlace ? columns / LANES : Math.ceilDiv(columns, LANES)) <= VectorSoftmax.QUAD_VECTORS;
         int at = SOFTMAX;
         long paths = bit(shortRows && rows >= VectorSoftmax.QUAD_ROWS, at++);
-        paths |= bit(!shortRows || rows % VectorSoftmax.QUAD_ROWS != 0, at++);
+        paths |= bit(shortRows && rows % VectorSoftmax.QUAD_ROWS != 0, at++);
+        paths |= bit(!shortRows, at++);
         if (inPlace) {
             return paths | bit(true, at) | bit(columns % LANES != 0, at + 1);
         }

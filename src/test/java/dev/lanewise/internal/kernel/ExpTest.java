@@ -50,6 +50,9 @@ class ExpTest {
         float[] results = vector(OUT);
         RowWeights.exponentiate(MEMORY, 0, Lanes.BYTES, MEMORY, OUT, Lanes.BYTES, 2, 1, MEMORY, MAX, SUMS);
         assertArrayEquals(results, vector(OUT), "RowWeights");
+        RowWeights.exponentiateAhead(MEMORY, 0, Lanes.BYTES, MEMORY, OUT, Lanes.BYTES, 2, 1, MEMORY, MAX, SUMS, 0,
+                OTHER);
+        assertArrayEquals(results, vector(OUT), "RowWeights, looking ahead");
         QuadWeights.exponentiate(MEMORY, 0, Lanes.BYTES, MEMORY, OUT, Lanes.BYTES, 1, Lanes.BYTES, MEMORY, MAX, SUMS);
         assertArrayEquals(results, vector(OUT), "QuadWeights, first row");
         assertArrayEquals(results, vector(OUT + Lanes.BYTES), "QuadWeights, second row");
