@@ -306,7 +306,7 @@ final class DecodeAttention implements UnitKernel {
         } else {
             RowProducts.dot(keys, count, at.depthVectors, scratch,
                     at.queriesAt + (long) from * at.depthVectors * BYTES, (long) at.depthVectors * BYTES, to - from,
-                    at.partialAt, at.scoresAt + from * at.scoreRow, at.scoreRow);
+                    at.scoresAt + from * at.scoreRow, at.scoreRow);
         }
         if (keys.scaled) {
             loadScales(false, key, count);

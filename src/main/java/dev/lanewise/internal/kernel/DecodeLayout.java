@@ -41,8 +41,6 @@ final class DecodeLayout {
     long chunkFactorsAt;
     /** One row of the context on its way to the order of its features (Dv). */
     long joinedAt;
-    /** Dot products on their way to sums, unless rows lie in lanes. */
-    long partialAt;
     /** Biases or mask elements of one row (keys). */
     long biasAt;
     /** Scales of keys, then of values (keys). */
@@ -77,7 +75,6 @@ final class DecodeLayout {
         factorsAt = reserve(rowFloats);
         chunkFactorsAt = reserve(rowFloats);
         joinedAt = reserve((long) valueVectors * COUNT);
-        partialAt = reserve(LaneSums.FLOATS);
         biasAt = reserve(keyFloats);
         scalesAt = reserve(keyFloats);
         blockAt = reserve(Transpose.BLOCK_BYTES / Float.BYTES);

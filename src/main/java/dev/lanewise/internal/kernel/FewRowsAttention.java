@@ -137,7 +137,7 @@ final class FewRowsAttention implements UnitKernel {
         int keys = Transpose.padded(Math.min(KEYS, problem.keys));
         scratchBytes = 0;
         queriesAt = reserve(ROWS * depthVectors);
-        partialAt = reserve(LaneSums.FLOATS / COUNT);
+        partialAt = reserve(KEYS);
         scoresAt = reserve(ROWS * keys / COUNT);
         biasAt = reserve(keys / COUNT);
         maxAt = reserve(ROWS);
@@ -271,7 +271,7 @@ final class FewRowsAttention implements UnitKernel {
         long query = queriesAt + done * queryRow;
         long out = scoresAt + done * scoreRow;
         if (scores.width == COUNT) {
-            RowProducts.dot(keyRows, keys, depthVectors, scratch, query, queryRow, rest, partialAt, out, scoreRow);
+            RowProducts.dot(keyRows, keys, depthVectors, scratch, query, queryRow, rest, out, scoreRow);
         } else {
             Context.fill(scratch, out, (int) ((rest * scoreRow + BYTES - 1) / BYTES), 0);
             StridedRows.dot(keyRows, keys, scratch, query, rest, depthVectors, scores.width, partialAt, out, scoreRow);

@@ -1,10 +1,20 @@
 package dev.lanewise.internal.kernel;
 
+import static dev.lanewise.internal.kernel.LaneSums.BIT_FAR;
+import static dev.lanewise.internal.kernel.LaneSums.BIT_NEAR;
+import static dev.lanewise.internal.kernel.LaneSums.LANE_BY_LANE;
+import static dev.lanewise.internal.kernel.LaneSums.XOR_FAR;
+import static dev.lanewise.internal.kernel.LaneSums.XOR_NEAR;
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
+import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.F;
 import static dev.lanewise.internal.kernel.Lanes.FLOAT;
 import static dev.lanewise.internal.kernel.Lanes.ORDER;
 import static dev.lanewise.internal.kernel.Lanes.requireNative;
+import static dev.lanewise.internal.kernel.Transpose.BIT1;
+import static dev.lanewise.internal.kernel.Transpose.BIT2;
+import static dev.lanewise.internal.kernel.Transpose.XOR1;
+import static dev.lanewise.internal.kernel.Transpose.XOR2;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -19,7 +29,7 @@ final class Float32Rows {
      * it mixes the loads, and memory is a fifth slower on a Zen 5 core. A slice is one check for all of a row.
      */
     static void dot8(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
-            long partial) {
+            long out) {
         MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
@@ -32,10 +42,18 @@ final class Float32Rows {
         FloatVector q7 = FloatVector.fromMemorySegment(F, memory, query + 7 * BYTES, ORDER);
         long stride = rows.stride;
         int run = rows.run(first);
-        int runEnd = rows.end(run);
+        int stop = Math.min(end, rows.end(run));
         long at = rows.at(run, first) + column;
-        int j = first;
-        for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
+        int last = Transpose.padded(end);
+        FloatVector a0 = q0;
+        FloatVector a1 = q0;
+        FloatVector a2 = q0;
+        FloatVector a3 = q0;
+        FloatVector s0 = q0;
+        FloatVector s1 = q0;
+        FloatVector s2 = q0;
+        FloatVector s3 = q0;
+        for (int j = first; j < last;) {
             MemorySegment row = from.asSlice(at, 8 * BYTES);
             FloatVector sum = FloatVector.fromMemorySegment(F, row, 0, ORDER).mul(q0);
             sum = FloatVector.fromMemorySegment(F, row, 7 * BYTES, ORDER).fma(q7, sum);
@@ -45,22 +63,46 @@ final class Float32Rows {
             sum = FloatVector.fromMemorySegment(F, row, 3 * BYTES, ORDER).fma(q3, sum);
             sum = FloatVector.fromMemorySegment(F, row, 2 * BYTES, ORDER).fma(q2, sum);
             sum = FloatVector.fromMemorySegment(F, row, BYTES, ORDER).fma(q1, sum);
-            sum.intoMemorySegment(memory, to, ORDER);
-            at += stride;
-            if (++j == runEnd) {
+            a0 = a1;
+            a1 = a2;
+            a2 = a3;
+            a3 = sum;
+            if (++j < stop) {
+                at += stride;
+            } else if (j < end) {
                 run++;
                 at = rows.start(run) + column;
-                runEnd = rows.end(run);
+                stop = Math.min(end, rows.end(run));
+            }
+            if ((j & 3) == 0) {
+                FloatVector b0 = a0.blend(a2, BIT_FAR).add(a2.blend(a0, BIT_FAR).rearrange(XOR_FAR));
+                FloatVector b1 = a1.blend(a3, BIT_FAR).add(a3.blend(a1, BIT_FAR).rearrange(XOR_FAR));
+                s0 = s1;
+                s1 = s2;
+                s2 = s3;
+                s3 = b0.blend(b1, BIT_NEAR).add(b1.blend(b0, BIT_NEAR).rearrange(XOR_NEAR));
+                if ((j & COUNT - 1) == 0) {
+                    FloatVector sums = s3;
+                    if (COUNT == 8) {
+                        sums = s2.blend(s3, BIT1).add(s3.blend(s2, BIT1).rearrange(XOR1));
+                    }
+                    if (COUNT == 16) {
+                        FloatVector t0 = s0.blend(s2, BIT2).add(s2.blend(s0, BIT2).rearrange(XOR2));
+                        FloatVector t1 = s1.blend(s3, BIT2).add(s3.blend(s1, BIT2).rearrange(XOR2));
+                        sums = t0.blend(t1, BIT1).add(t1.blend(t0, BIT1).rearrange(XOR1));
+                    }
+                    sums.rearrange(LANE_BY_LANE)
+                            .add(FloatVector.fromMemorySegment(F, memory, out, ORDER))
+                            .intoMemorySegment(memory, out, ORDER);
+                    out += BYTES;
+                }
             }
         }
     }
 
-    /**
-     * The products of one query and four vectors of each row, four rows in a vector: each has a quarter whose lanes are still to be summed
-     * ({@link LaneSums#addQuarters}). Rows beyond the last are the last.
-     */
+    /** The products of one query and four vectors of each row. */
     static void dot4(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
-            long partial) {
+            long out) {
         MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
@@ -69,101 +111,114 @@ final class Float32Rows {
         FloatVector q3 = FloatVector.fromMemorySegment(F, memory, query + 3 * BYTES, ORDER);
         long stride = rows.stride;
         int run = rows.run(first);
-        int runEnd = rows.end(run);
+        int stop = Math.min(end, rows.end(run));
         long at = rows.at(run, first) + column;
-        int j = first;
+        int last = Transpose.padded(end);
         FloatVector a0 = q0;
         FloatVector a1 = q0;
         FloatVector a2 = q0;
         FloatVector a3 = q0;
-        for (long to = partial, last = partial + (end - first + 3) / 4 * (long) BYTES; to < last; to += BYTES) {
-            for (int i = 0; i < 4; i++) {
-                MemorySegment row = from.asSlice(at, 4 * BYTES);
-                FloatVector sum = FloatVector.fromMemorySegment(F, row, 0, ORDER).mul(q0);
-                sum = FloatVector.fromMemorySegment(F, row, 3 * BYTES, ORDER).fma(q3, sum);
-                sum = FloatVector.fromMemorySegment(F, row, 2 * BYTES, ORDER).fma(q2, sum);
-                sum = FloatVector.fromMemorySegment(F, row, BYTES, ORDER).fma(q1, sum);
-                a0 = a1;
-                a1 = a2;
-                a2 = a3;
-                a3 = sum;
-                if (++j < end) {
-                    at += stride;
-                    if (j == runEnd) {
-                        run++;
-                        at = rows.start(run) + column;
-                        runEnd = rows.end(run);
+        FloatVector s0 = q0;
+        FloatVector s1 = q0;
+        FloatVector s2 = q0;
+        FloatVector s3 = q0;
+        for (int j = first; j < last;) {
+            MemorySegment row = from.asSlice(at, 4 * BYTES);
+            FloatVector sum = FloatVector.fromMemorySegment(F, row, 0, ORDER).mul(q0);
+            sum = FloatVector.fromMemorySegment(F, row, 3 * BYTES, ORDER).fma(q3, sum);
+            sum = FloatVector.fromMemorySegment(F, row, 2 * BYTES, ORDER).fma(q2, sum);
+            sum = FloatVector.fromMemorySegment(F, row, BYTES, ORDER).fma(q1, sum);
+            a0 = a1;
+            a1 = a2;
+            a2 = a3;
+            a3 = sum;
+            if (++j < stop) {
+                at += stride;
+            } else if (j < end) {
+                run++;
+                at = rows.start(run) + column;
+                stop = Math.min(end, rows.end(run));
+            }
+            if ((j & 3) == 0) {
+                FloatVector b0 = a0.blend(a2, BIT_FAR).add(a2.blend(a0, BIT_FAR).rearrange(XOR_FAR));
+                FloatVector b1 = a1.blend(a3, BIT_FAR).add(a3.blend(a1, BIT_FAR).rearrange(XOR_FAR));
+                s0 = s1;
+                s1 = s2;
+                s2 = s3;
+                s3 = b0.blend(b1, BIT_NEAR).add(b1.blend(b0, BIT_NEAR).rearrange(XOR_NEAR));
+                if ((j & COUNT - 1) == 0) {
+                    FloatVector sums = s3;
+                    if (COUNT == 8) {
+                        sums = s2.blend(s3, BIT1).add(s3.blend(s2, BIT1).rearrange(XOR1));
                     }
+                    if (COUNT == 16) {
+                        FloatVector t0 = s0.blend(s2, BIT2).add(s2.blend(s0, BIT2).rearrange(XOR2));
+                        FloatVector t1 = s1.blend(s3, BIT2).add(s3.blend(s1, BIT2).rearrange(XOR2));
+                        sums = t0.blend(t1, BIT1).add(t1.blend(t0, BIT1).rearrange(XOR1));
+                    }
+                    sums.rearrange(LANE_BY_LANE)
+                            .add(FloatVector.fromMemorySegment(F, memory, out, ORDER))
+                            .intoMemorySegment(memory, out, ORDER);
+                    out += BYTES;
                 }
             }
-            FloatVector b0 = a0.blend(a2, LaneSums.BIT_FAR)
-                    .add(a2.blend(a0, LaneSums.BIT_FAR).rearrange(LaneSums.XOR_FAR));
-            FloatVector b1 = a1.blend(a3, LaneSums.BIT_FAR)
-                    .add(a3.blend(a1, LaneSums.BIT_FAR).rearrange(LaneSums.XOR_FAR));
-            b0.blend(b1, LaneSums.BIT_NEAR)
-                    .add(b1.blend(b0, LaneSums.BIT_NEAR).rearrange(LaneSums.XOR_NEAR))
-                    .intoMemorySegment(memory, to, ORDER);
         }
     }
 
     /** The products of one query and one vector of each row. */
     static void dot1(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
-            long partial) {
+            long out) {
         MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
         long stride = rows.stride;
         int run = rows.run(first);
-        int runEnd = rows.end(run);
+        int stop = Math.min(end, rows.end(run));
         long at = rows.at(run, first) + column;
-        int j = first;
-        for (long to = partial, last = partial + (end - first) * (long) BYTES; to < last; to += BYTES) {
-            FloatVector.fromMemorySegment(F, from, at, ORDER).mul(q0).intoMemorySegment(memory, to, ORDER);
-            at += stride;
-            if (++j == runEnd) {
+        int last = Transpose.padded(end);
+        FloatVector a0 = q0;
+        FloatVector a1 = q0;
+        FloatVector a2 = q0;
+        FloatVector a3 = q0;
+        FloatVector s0 = q0;
+        FloatVector s1 = q0;
+        FloatVector s2 = q0;
+        FloatVector s3 = q0;
+        for (int j = first; j < last;) {
+            FloatVector sum = FloatVector.fromMemorySegment(F, from, at, ORDER).mul(q0);
+            a0 = a1;
+            a1 = a2;
+            a2 = a3;
+            a3 = sum;
+            if (++j < stop) {
+                at += stride;
+            } else if (j < end) {
                 run++;
                 at = rows.start(run) + column;
-                runEnd = rows.end(run);
+                stop = Math.min(end, rows.end(run));
             }
-        }
-    }
-
-    /** The products of several queries and all of each of at most {@link Lanes#COUNT} rows; those of a query are {@link LaneSums#GROUP_BYTES} after the last's. */
-    static void dot8(BlockRows rows, int first, int end, MemorySegment scratch, long query,
-            long queryRow, int queries, long partial) {
-        MemorySegment from = requireNative(rows.segment);
-        MemorySegment memory = requireNative(scratch);
-        long stride = rows.stride;
-        int run = rows.run(first);
-        long key = partial;
-        for (int j = first; j < end; run++) {
-            long at = rows.at(run, j);
-            for (int runEnd = Math.min(end, rows.end(run)); j < runEnd; j++) {
-                FloatVector k0 = FloatVector.fromMemorySegment(F, from, at, ORDER);
-                FloatVector k1 = FloatVector.fromMemorySegment(F, from, at + BYTES, ORDER);
-                FloatVector k2 = FloatVector.fromMemorySegment(F, from, at + 2 * BYTES, ORDER);
-                FloatVector k3 = FloatVector.fromMemorySegment(F, from, at + 3 * BYTES, ORDER);
-                FloatVector k4 = FloatVector.fromMemorySegment(F, from, at + 4 * BYTES, ORDER);
-                FloatVector k5 = FloatVector.fromMemorySegment(F, from, at + 5 * BYTES, ORDER);
-                FloatVector k6 = FloatVector.fromMemorySegment(F, from, at + 6 * BYTES, ORDER);
-                FloatVector k7 = FloatVector.fromMemorySegment(F, from, at + 7 * BYTES, ORDER);
-                long q = query;
-                long to = key;
-                for (int r = 0; r < queries; r++) {
-                    FloatVector a = FloatVector.fromMemorySegment(F, memory, q, ORDER).mul(k0);
-                    FloatVector b = FloatVector.fromMemorySegment(F, memory, q + BYTES, ORDER).mul(k1);
-                    a = FloatVector.fromMemorySegment(F, memory, q + 2 * BYTES, ORDER).fma(k2, a);
-                    b = FloatVector.fromMemorySegment(F, memory, q + 3 * BYTES, ORDER).fma(k3, b);
-                    a = FloatVector.fromMemorySegment(F, memory, q + 4 * BYTES, ORDER).fma(k4, a);
-                    b = FloatVector.fromMemorySegment(F, memory, q + 5 * BYTES, ORDER).fma(k5, b);
-                    a = FloatVector.fromMemorySegment(F, memory, q + 6 * BYTES, ORDER).fma(k6, a);
-                    b = FloatVector.fromMemorySegment(F, memory, q + 7 * BYTES, ORDER).fma(k7, b);
-                    a.add(b).intoMemorySegment(memory, to, ORDER);
-                    q += queryRow;
-                    to += LaneSums.GROUP_BYTES;
+            if ((j & 3) == 0) {
+                FloatVector b0 = a0.blend(a2, BIT_FAR).add(a2.blend(a0, BIT_FAR).rearrange(XOR_FAR));
+                FloatVector b1 = a1.blend(a3, BIT_FAR).add(a3.blend(a1, BIT_FAR).rearrange(XOR_FAR));
+                s0 = s1;
+                s1 = s2;
+                s2 = s3;
+                s3 = b0.blend(b1, BIT_NEAR).add(b1.blend(b0, BIT_NEAR).rearrange(XOR_NEAR));
+                if ((j & COUNT - 1) == 0) {
+                    FloatVector sums = s3;
+                    if (COUNT == 8) {
+                        sums = s2.blend(s3, BIT1).add(s3.blend(s2, BIT1).rearrange(XOR1));
+                    }
+                    if (COUNT == 16) {
+                        FloatVector t0 = s0.blend(s2, BIT2).add(s2.blend(s0, BIT2).rearrange(XOR2));
+                        FloatVector t1 = s1.blend(s3, BIT2).add(s3.blend(s1, BIT2).rearrange(XOR2));
+                        sums = t0.blend(t1, BIT1).add(t1.blend(t0, BIT1).rearrange(XOR1));
+                    }
+                    sums.rearrange(LANE_BY_LANE)
+                            .add(FloatVector.fromMemorySegment(F, memory, out, ORDER))
+                            .intoMemorySegment(memory, out, ORDER);
+                    out += BYTES;
                 }
-                key += BYTES;
-                at += stride;
             }
         }
     }

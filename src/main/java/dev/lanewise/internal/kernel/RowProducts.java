@@ -9,16 +9,16 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * The two multiplies of few query rows, lanes along the rows of k and v: scores are dot products, a part of the query in registers and key
- * after key passing by, whose sums across the lanes are made apart, for many keys together; the context is a sum of
- * weighted rows, kept in registers, of two or four rows of weights at once if 16 accumulators and what they meet fit the registers.
+ * after key passing by ({@link LaneSums} tells how their lanes are summed); the context is a sum of weighted rows, kept in registers, of two
+ * or four rows of weights at once if 16 accumulators and what they meet fit the registers.
  */
 final class RowProducts {
     private static final boolean MANY_REGISTERS = StartUp.CHOICE.manyRegisters();
     private static final int GROUP = 4;
     private static final int PAIR = 2;
     private static final int WIDEST = 8;
-    /** Keys in a slice: 128 features of each are 16 KiB. */
-    private static final int SLICE = 32;
+    /** Keys in a slice: 128 features of each are 32 KiB. */
+    private static final int SLICE = 64;
 
     private RowProducts() {
     }
@@ -32,24 +32,19 @@ final class RowProducts {
      * @param query the byte of query 0 in scratch
      * @param queryRow bytes between queries
      * @param queries how many
-     * @param partial the byte of {@link LaneSums#FLOATS} free floats of scratch
      * @param out the byte of score (0, 0); each row has room for whole vectors, the rest of which is any numbers afterwards
      * @param outRow bytes between rows of scores
      */
     static void dot(BlockRows block, int count, int depth, MemorySegment scratch, long query, long queryRow,
-            int queries, long partial, long out, long outRow) {
+            int queries, long out, long outRow) {
         for (int r = 0; r < queries; r++) {
             Context.fill(scratch, out + r * outRow, Transpose.padded(count) / COUNT, 0);
-        }
-        if (queries > 1 && block.type == ElementType.FLOAT32 && depth == WIDEST) {
-            dotAll(block, count, scratch, query, queryRow, queries, partial, out, outRow);
-            return;
         }
         int slice = slice(queries, depth, block, count);
         for (int j = 0; j < count; j += slice) {
             int end = Math.min(count, j + slice);
             for (int r = 0; r < queries; r++) {
-                dot(block, j, end, depth, scratch, query + r * queryRow, partial, out + r * outRow);
+                dot(block, j, end, depth, scratch, query + r * queryRow, out + r * outRow + j * 4L);
             }
         }
     }
@@ -59,63 +54,43 @@ final class RowProducts {
         return rows == 1 && vectors <= width(block.type, vectors) ? Math.max(1, count) : SLICE;
     }
 
-    /** All queries at once with rows of eight vectors of float32. */
-    private static void dotAll(BlockRows block, int count, MemorySegment scratch, long query, long queryRow,
-            int queries, long partial, long out, long outRow) {
-        for (int j = 0; j < count; j += COUNT) {
-            Float32Rows.dot8(block, j, Math.min(count, j + COUNT), scratch, query, queryRow, queries, partial);
-            LaneSums.add(scratch, partial, queries * COUNT, out + j * 4L, outRow);
-        }
-    }
-
     private static void dot(BlockRows block, int first, int end, int depth, MemorySegment scratch, long query,
-            long partial, long out) {
+            long out) {
         for (int d = 0; d < depth;) {
             int width = width(block.type, depth - d);
-            boolean quarters = width == 4 && block.type == ElementType.FLOAT32;
-            int batch = quarters ? 4 * LaneSums.BATCH : LaneSums.BATCH;
-            for (int j = first; j < end; j += batch) {
-                int rows = Math.min(batch, end - j);
-                int padded = Transpose.padded(rows);
-                dot(block, width, j, j + rows, column(block, d), scratch, query + (long) d * BYTES, partial);
-                if (quarters) {
-                    LaneSums.addQuarters(scratch, partial, padded, out + j * 4L);
-                } else {
-                    LaneSums.add(scratch, partial, padded, out + j * 4L, BYTES);
-                }
-            }
+            dot(block, width, first, end, column(block, d), scratch, query + (long) d * BYTES, out);
             d += width;
         }
     }
 
     private static void dot(BlockRows block, int width, int first, int end, long column, MemorySegment scratch,
-            long query, long partial) {
+            long query, long out) {
         switch (block.type) {
             case BFLOAT16 -> {
                 switch (width) {
-                    case 8 -> BFloat16Rows.dot8(block, first, end, column, scratch, query, partial);
-                    case 4 -> BFloat16Rows.dot4(block, first, end, column, scratch, query, partial);
-                    default -> BFloat16Rows.dot2(block, first, end, column, scratch, query, partial);
+                    case 8 -> BFloat16Rows.dot8(block, first, end, column, scratch, query, out);
+                    case 4 -> BFloat16Rows.dot4(block, first, end, column, scratch, query, out);
+                    default -> BFloat16Rows.dot2(block, first, end, column, scratch, query, out);
                 }
             }
             case FLOAT16 -> {
                 switch (width) {
-                    case 8 -> Float16Rows.dot8(block, first, end, column, scratch, query, partial);
-                    case 4 -> Float16Rows.dot4(block, first, end, column, scratch, query, partial);
-                    default -> Float16Rows.dot2(block, first, end, column, scratch, query, partial);
+                    case 8 -> Float16Rows.dot8(block, first, end, column, scratch, query, out);
+                    case 4 -> Float16Rows.dot4(block, first, end, column, scratch, query, out);
+                    default -> Float16Rows.dot2(block, first, end, column, scratch, query, out);
                 }
             }
             case INT8 -> {
                 switch (width) {
-                    case 8 -> Int8Rows.dot8(block, first, end, column, scratch, query, partial);
-                    default -> Int8Rows.dot4(block, first, end, column, scratch, query, partial);
+                    case 8 -> Int8Rows.dot8(block, first, end, column, scratch, query, out);
+                    default -> Int8Rows.dot4(block, first, end, column, scratch, query, out);
                 }
             }
             default -> {
                 switch (width) {
-                    case 8 -> Float32Rows.dot8(block, first, end, column, scratch, query, partial);
-                    case 4 -> Float32Rows.dot4(block, first, end, column, scratch, query, partial);
-                    default -> Float32Rows.dot1(block, first, end, column, scratch, query, partial);
+                    case 8 -> Float32Rows.dot8(block, first, end, column, scratch, query, out);
+                    case 4 -> Float32Rows.dot4(block, first, end, column, scratch, query, out);
+                    default -> Float32Rows.dot1(block, first, end, column, scratch, query, out);
                 }
             }
         }
