@@ -267,8 +267,9 @@ final class BFloat16Rows {
         int run = rows.run(first);
         int runEnd = rows.end(run);
         long at = rows.at(run, first) + column;
-        for (int j = first; j < end; j++) {
-            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
+        int j = first;
+        for (long weight = weights + first * 4L, last = weights + end * 4L; weight < last; weight += 4) {
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weight));
             MemorySegment row = from.asSlice(at, 4 * BYTES);
             for (int half = 0; half < 2; half++) {
                 IntVector x0 = load(row, half * 2L * BYTES);
@@ -287,7 +288,7 @@ final class BFloat16Rows {
                 c7 = d3;
             }
             at += stride;
-            if (j + 1 == runEnd) {
+            if (++j == runEnd) {
                 run++;
                 at = rows.start(run) + column;
                 runEnd = rows.end(run);
@@ -316,8 +317,9 @@ final class BFloat16Rows {
         int run = rows.run(first);
         int runEnd = rows.end(run);
         long at = rows.at(run, first) + column;
-        for (int j = first; j < end; j++) {
-            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
+        int j = first;
+        for (long weight = weights + first * 4L, last = weights + end * 4L; weight < last; weight += 4) {
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weight));
             IntVector x0 = load(from, at);
             c0 = x0.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c0);
             c1 = x0.and(UPPER_HALF).reinterpretAsFloats().fma(w, c1);
@@ -325,7 +327,7 @@ final class BFloat16Rows {
             c2 = x1.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c2);
             c3 = x1.and(UPPER_HALF).reinterpretAsFloats().fma(w, c3);
             at += stride;
-            if (j + 1 == runEnd) {
+            if (++j == runEnd) {
                 run++;
                 at = rows.start(run) + column;
                 runEnd = rows.end(run);
@@ -348,13 +350,14 @@ final class BFloat16Rows {
         int run = rows.run(first);
         int runEnd = rows.end(run);
         long at = rows.at(run, first) + column;
-        for (int j = first; j < end; j++) {
-            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
+        int j = first;
+        for (long weight = weights + first * 4L, last = weights + end * 4L; weight < last; weight += 4) {
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weight));
             IntVector x0 = load(from, at);
             c0 = x0.lanewise(LSHL, 16).reinterpretAsFloats().fma(w, c0);
             c1 = x0.and(UPPER_HALF).reinterpretAsFloats().fma(w, c1);
             at += stride;
-            if (j + 1 == runEnd) {
+            if (++j == runEnd) {
                 run++;
                 at = rows.start(run) + column;
                 runEnd = rows.end(run);

@@ -302,8 +302,9 @@ final class Float16Rows {
         int run = rows.run(first);
         int runEnd = rows.end(run);
         long at = rows.at(run, first) + column;
-        for (int j = first; j < end; j++) {
-            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L) * REBIAS);
+        int j = first;
+        for (long weight = weights + first * 4L, last = weights + end * 4L; weight < last; weight += 4) {
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weight) * REBIAS);
             MemorySegment row = from.asSlice(at, 4 * BYTES);
             for (int half = 0; half < 2; half++) {
                 IntVector x0 = load(row, half * 2L * BYTES);
@@ -330,7 +331,7 @@ final class Float16Rows {
                 c7 = d3;
             }
             at += stride;
-            if (j + 1 == runEnd) {
+            if (++j == runEnd) {
                 run++;
                 at = rows.start(run) + column;
                 runEnd = rows.end(run);
@@ -359,8 +360,9 @@ final class Float16Rows {
         int run = rows.run(first);
         int runEnd = rows.end(run);
         long at = rows.at(run, first) + column;
-        for (int j = first; j < end; j++) {
-            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L) * REBIAS);
+        int j = first;
+        for (long weight = weights + first * 4L, last = weights + end * 4L; weight < last; weight += 4) {
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weight) * REBIAS);
             IntVector x0 = load(from, at);
             c0 = x0.lanewise(LSHL, 16).lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c0);
             c1 = x0.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c1);
@@ -368,7 +370,7 @@ final class Float16Rows {
             c2 = x1.lanewise(LSHL, 16).lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c2);
             c3 = x1.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c3);
             at += stride;
-            if (j + 1 == runEnd) {
+            if (++j == runEnd) {
                 run++;
                 at = rows.start(run) + column;
                 runEnd = rows.end(run);
@@ -391,13 +393,14 @@ final class Float16Rows {
         int run = rows.run(first);
         int runEnd = rows.end(run);
         long at = rows.at(run, first) + column;
-        for (int j = first; j < end; j++) {
-            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L) * REBIAS);
+        int j = first;
+        for (long weight = weights + first * 4L, last = weights + end * 4L; weight < last; weight += 4) {
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weight) * REBIAS);
             IntVector x0 = load(from, at);
             c0 = x0.lanewise(LSHL, 16).lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c0);
             c1 = x0.lanewise(ASHR, 3).and(SIGN_EXPONENT_FRACTION).reinterpretAsFloats().fma(w, c1);
             at += stride;
-            if (j + 1 == runEnd) {
+            if (++j == runEnd) {
                 run++;
                 at = rows.start(run) + column;
                 runEnd = rows.end(run);

@@ -240,8 +240,9 @@ final class Float32Rows {
         int run = rows.run(first);
         int runEnd = rows.end(run);
         long at = rows.at(run, first) + column;
-        for (int j = first; j < end; j++) {
-            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
+        int j = first;
+        for (long weight = weights + first * 4L, last = weights + end * 4L; weight < last; weight += 4) {
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weight));
             c0 = FloatVector.fromMemorySegment(F, from, at, ORDER).fma(w, c0);
             c1 = FloatVector.fromMemorySegment(F, from, at + BYTES, ORDER).fma(w, c1);
             c2 = FloatVector.fromMemorySegment(F, from, at + 2 * BYTES, ORDER).fma(w, c2);
@@ -251,7 +252,7 @@ final class Float32Rows {
             c6 = FloatVector.fromMemorySegment(F, from, at + 6 * BYTES, ORDER).fma(w, c6);
             c7 = FloatVector.fromMemorySegment(F, from, at + 7 * BYTES, ORDER).fma(w, c7);
             at += stride;
-            if (j + 1 == runEnd) {
+            if (++j == runEnd) {
                 run++;
                 at = rows.start(run) + column;
                 runEnd = rows.end(run);
@@ -280,14 +281,15 @@ final class Float32Rows {
         int run = rows.run(first);
         int runEnd = rows.end(run);
         long at = rows.at(run, first) + column;
-        for (int j = first; j < end; j++) {
-            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
+        int j = first;
+        for (long weight = weights + first * 4L, last = weights + end * 4L; weight < last; weight += 4) {
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weight));
             c0 = FloatVector.fromMemorySegment(F, from, at, ORDER).fma(w, c0);
             c1 = FloatVector.fromMemorySegment(F, from, at + BYTES, ORDER).fma(w, c1);
             c2 = FloatVector.fromMemorySegment(F, from, at + 2 * BYTES, ORDER).fma(w, c2);
             c3 = FloatVector.fromMemorySegment(F, from, at + 3 * BYTES, ORDER).fma(w, c3);
             at += stride;
-            if (j + 1 == runEnd) {
+            if (++j == runEnd) {
                 run++;
                 at = rows.start(run) + column;
                 runEnd = rows.end(run);
@@ -309,11 +311,12 @@ final class Float32Rows {
         int run = rows.run(first);
         int runEnd = rows.end(run);
         long at = rows.at(run, first) + column;
-        for (int j = first; j < end; j++) {
-            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
+        int j = first;
+        for (long weight = weights + first * 4L, last = weights + end * 4L; weight < last; weight += 4) {
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weight));
             c0 = FloatVector.fromMemorySegment(F, from, at, ORDER).fma(w, c0);
             at += stride;
-            if (j + 1 == runEnd) {
+            if (++j == runEnd) {
                 run++;
                 at = rows.start(run) + column;
                 runEnd = rows.end(run);

@@ -209,8 +209,9 @@ final class Int8Rows {
         int run = rows.run(first);
         int runEnd = rows.end(run);
         long at = rows.at(run, first) + column;
-        for (int j = first; j < end; j++) {
-            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L) * TOP_BYTE);
+        int j = first;
+        for (long weight = weights + first * 4L, last = weights + end * 4L; weight < last; weight += 4) {
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weight) * TOP_BYTE);
             MemorySegment row = from.asSlice(at, 2 * BYTES);
             for (int half = 0; half < 2; half++) {
                 IntVector x0 = load(row, half * (long) BYTES);
@@ -228,7 +229,7 @@ final class Int8Rows {
                 c7 = d3;
             }
             at += stride;
-            if (j + 1 == runEnd) {
+            if (++j == runEnd) {
                 run++;
                 at = rows.start(run) + column;
                 runEnd = rows.end(run);
@@ -257,15 +258,16 @@ final class Int8Rows {
         int run = rows.run(first);
         int runEnd = rows.end(run);
         long at = rows.at(run, first) + column;
-        for (int j = first; j < end; j++) {
-            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L) * TOP_BYTE);
+        int j = first;
+        for (long weight = weights + first * 4L, last = weights + end * 4L; weight < last; weight += 4) {
+            FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weight) * TOP_BYTE);
             IntVector x0 = load(from, at);
             c0 = ((FloatVector) x0.lanewise(LSHL, 24).convert(I2F, 0)).fma(w, c0);
             c1 = ((FloatVector) x0.lanewise(LSHL, 16).and(UPPER_BYTE).convert(I2F, 0)).fma(w, c1);
             c2 = ((FloatVector) x0.lanewise(LSHL, 8).and(UPPER_BYTE).convert(I2F, 0)).fma(w, c2);
             c3 = ((FloatVector) x0.and(UPPER_BYTE).convert(I2F, 0)).fma(w, c3);
             at += stride;
-            if (j + 1 == runEnd) {
+            if (++j == runEnd) {
                 run++;
                 at = rows.start(run) + column;
                 runEnd = rows.end(run);
