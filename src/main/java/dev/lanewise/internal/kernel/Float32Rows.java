@@ -348,43 +348,48 @@ final class Float32Rows {
         FloatVector c17 = FloatVector.fromMemorySegment(F, memory, out + outRow + 7 * BYTES, ORDER);
         long stride = rows.stride;
         int run = rows.run(first);
-        for (int j = first; j < end; run++) {
-            long at = rows.at(run, j) + column;
-            for (int runEnd = Math.min(end, rows.end(run)); j < runEnd; j++) {
-                FloatVector w0 = FloatVector.broadcast(F, memory.get(FLOAT, weights + j * 4L));
-                FloatVector w1 = FloatVector.broadcast(F, memory.get(FLOAT, weights + weightRow + j * 4L));
-                MemorySegment row = from.asSlice(at, 8 * BYTES);
-                for (int half = 0; half < 2; half++) {
-                    FloatVector v0 = FloatVector.fromMemorySegment(F, row, half * 4L * BYTES, ORDER);
-                    FloatVector d00 = v0.fma(w0, c00);
-                    FloatVector d10 = v0.fma(w1, c10);
-                    FloatVector v1 = FloatVector.fromMemorySegment(F, row, half * 4L * BYTES + BYTES, ORDER);
-                    FloatVector d01 = v1.fma(w0, c01);
-                    FloatVector d11 = v1.fma(w1, c11);
-                    FloatVector v2 = FloatVector.fromMemorySegment(F, row, half * 4L * BYTES + 2 * BYTES, ORDER);
-                    FloatVector d02 = v2.fma(w0, c02);
-                    FloatVector d12 = v2.fma(w1, c12);
-                    FloatVector v3 = FloatVector.fromMemorySegment(F, row, half * 4L * BYTES + 3 * BYTES, ORDER);
-                    FloatVector d03 = v3.fma(w0, c03);
-                    FloatVector d13 = v3.fma(w1, c13);
-                    c00 = c04;
-                    c04 = d00;
-                    c01 = c05;
-                    c05 = d01;
-                    c02 = c06;
-                    c06 = d02;
-                    c03 = c07;
-                    c07 = d03;
-                    c10 = c14;
-                    c14 = d10;
-                    c11 = c15;
-                    c15 = d11;
-                    c12 = c16;
-                    c16 = d12;
-                    c13 = c17;
-                    c17 = d13;
-                }
-                at += stride;
+        int runEnd = rows.end(run);
+        long at = rows.at(run, first) + column;
+        int j = first;
+        for (long weight = weights + first * 4L, last = weights + end * 4L; weight < last; weight += 4) {
+            FloatVector w0 = FloatVector.broadcast(F, memory.get(FLOAT, weight));
+            FloatVector w1 = FloatVector.broadcast(F, memory.get(FLOAT, weight + weightRow));
+            MemorySegment row = from.asSlice(at, 8 * BYTES);
+            for (int half = 0; half < 2; half++) {
+                FloatVector v0 = FloatVector.fromMemorySegment(F, row, half * 4L * BYTES, ORDER);
+                FloatVector d00 = v0.fma(w0, c00);
+                FloatVector d10 = v0.fma(w1, c10);
+                FloatVector v1 = FloatVector.fromMemorySegment(F, row, half * 4L * BYTES + BYTES, ORDER);
+                FloatVector d01 = v1.fma(w0, c01);
+                FloatVector d11 = v1.fma(w1, c11);
+                FloatVector v2 = FloatVector.fromMemorySegment(F, row, half * 4L * BYTES + 2 * BYTES, ORDER);
+                FloatVector d02 = v2.fma(w0, c02);
+                FloatVector d12 = v2.fma(w1, c12);
+                FloatVector v3 = FloatVector.fromMemorySegment(F, row, half * 4L * BYTES + 3 * BYTES, ORDER);
+                FloatVector d03 = v3.fma(w0, c03);
+                FloatVector d13 = v3.fma(w1, c13);
+                c00 = c04;
+                c04 = d00;
+                c01 = c05;
+                c05 = d01;
+                c02 = c06;
+                c06 = d02;
+                c03 = c07;
+                c07 = d03;
+                c10 = c14;
+                c14 = d10;
+                c11 = c15;
+                c15 = d11;
+                c12 = c16;
+                c16 = d12;
+                c13 = c17;
+                c17 = d13;
+            }
+            at += stride;
+            if (++j == runEnd) {
+                run++;
+                at = rows.start(run) + column;
+                runEnd = rows.end(run);
             }
         }
         for (long to = out, last = out + 2 * outRow; to < last; to += outRow) {
