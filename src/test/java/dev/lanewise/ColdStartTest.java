@@ -19,8 +19,11 @@ import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** The first calls of a JVM: scalar, then vector, each within its bound; or one kernel throughout, where that is asked for. */
+@Execution(ExecutionMode.CONCURRENT)
 class ColdStartTest {
     /** Other threads of the JVM, the compilers' and the collector's, load what they need. */
     private static final Predicate<String> OURS = Pattern.compile("dev\\.lanewise|jdk\\.jfr|jdk\\.proxy").asPredicate();

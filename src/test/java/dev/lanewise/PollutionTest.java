@@ -15,12 +15,15 @@ import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * What {@link OthersVectorCode} in the same JVM does to the kernels, in fresh JVMs. Where a vector's class is not known, C2 calls instead of
  * inlining, and boxes: so that no call allocates is tested always. How much slower calls are, and the other order, on request, as it takes an idle
  * machine: {@code -Ddev.lanewise.test.pollution} says in how many rounds of JVMs, which take turns.
  */
+@Execution(ExecutionMode.CONCURRENT)
 class PollutionTest {
     private static final double LIMIT = 1.05;
 

@@ -22,8 +22,11 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** The matrix of JVMs: what each, started in one of the ways that users start theirs, chooses, why, and that it computes. */
+@Execution(ExecutionMode.CONCURRENT)
 class StartUpTest {
     private static final int WIDEST = RuntimeInfo.current().vectorBits();
     private static final String SCALAR = "attention f32 scalar";

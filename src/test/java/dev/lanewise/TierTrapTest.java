@@ -24,6 +24,7 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.parallel.Isolated;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -34,6 +35,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * last with flags that are different ones from day to day; {@code -Ddev.lanewise.test.tiers=20} makes it twenty busy ones, two at once, that take turns at
  * the flags.
  */
+@Isolated("one of the machines is idle")
 class TierTrapTest {
     /** A kernel at tier 2 is slower than the scalar kernel; at tier 4 it is faster by more than a busy core can blur. */
     private static final double FASTER = 1.5;
