@@ -206,5 +206,7 @@ class AllocationTest {
         Object[] kept = new Object[1];
         long bytes = WarmCalls.allocated(() -> kept[0] = new Object());
         assertTrue(bytes >= WarmCalls.CALLS * 8L, () -> bytes + " bytes");
+        String seen = WarmCalls.allocations(() -> kept[0] = new StringBuilder());
+        assertTrue(seen.contains("StringBuilder") && seen.contains("AllocationTest::"), seen);
     }
 }

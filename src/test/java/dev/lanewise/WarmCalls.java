@@ -1,9 +1,17 @@
 package dev.lanewise;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.fail;
 
 import com.sun.management.ThreadMXBean;
+import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Collectors;
+import jdk.jfr.Recording;
+import jdk.jfr.consumer.RecordedEvent;
+import jdk.jfr.consumer.RecordingFile;
 
 /** What calls allocate on the heap once they are compiled. */
 final class WarmCalls {
@@ -12,6 +20,8 @@ final class WarmCalls {
     /** Batches in a row that have to be free of allocation. */
     private static final int QUIET_BATCHES = 3;
     private static final long PATIENCE_NANOS = 30_000_000_000L;
+    private static final long RECORDED_NANOS = 500_000_000;
+    private static final int FRAMES = 12;
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
 
     private WarmCalls() {
@@ -40,6 +50,47 @@ final class WarmCalls {
             bytes = allocated(call);
             quiet = bytes <= bytesACall * CALLS ? quiet + 1 : 0;
         }
-        assertEquals(QUIET_BATCHES, quiet, name + ": " + bytes / CALLS + " bytes a call in the last batch");
+        if (quiet < QUIET_BATCHES) {
+            fail(name + ": " + bytes / CALLS + " bytes a call in the last batch, for instance " + allocations(call));
+        }
+    }
+
+    /** What a call allocates, and where, as far as the flight recorder sees it: one object for each buffer of the thread's that gets full. */
+    static String allocations(Runnable call) {
+        try (Recording recording = new Recording()) {
+            List.of("jdk.ObjectAllocationInNewTLAB", "jdk.ObjectAllocationOutsideTLAB")
+                    .forEach(event -> recording.enable(event).withStackTrace());
+            recording.start();
+            long start = System.nanoTime();
+            while (System.nanoTime() - start < RECORDED_NANOS) {
+                call.run();
+            }
+            recording.stop();
+            Path file = Files.createTempFile("lanewise", ".jfr");
+            try {
+                recording.dump(file);
+                return RecordingFile.readAllEvents(file)
+                        .stream()
+                        .filter(event -> event.getThread().getJavaThreadId() == Thread.currentThread().threadId())
+                        .skip(1)
+                        .findFirst()
+                        .map(WarmCalls::site)
+                        .orElse("nothing that was seen");
+            } finally {
+                Files.delete(file);
+            }
+        } catch (IOException failure) {
+            return failure.toString();
+        }
+    }
+
+    private static String site(RecordedEvent event) {
+        return event.getClass("objectClass").getName() + event.getStackTrace()
+                .getFrames()
+                .stream()
+                .limit(FRAMES)
+                .map(frame -> "\n  " + frame.getMethod().getType().getName() + "::" + frame.getMethod().getName() + ":"
+                        + frame.getLineNumber() + " " + frame.getType())
+                .collect(Collectors.joining());
     }
 }
