@@ -2,6 +2,7 @@ package dev.lanewise.internal.kernel;
 
 import dev.lanewise.internal.memory.Scratch;
 import dev.lanewise.internal.memory.ScratchPool;
+import dev.lanewise.internal.plan.QueryPanels;
 import dev.lanewise.internal.plan.VectorKernel;
 
 /** What one call keeps besides native memory: the flattened problem, and the small state of each kernel. */
@@ -50,13 +51,32 @@ public final class AttentionScratch {
     }
 
     /**
-     * Runs one unit of the problem with no more than so many keys, on the vector kernel; changes the problem. In the interpreter a
+     * Runs one unit of the problem with no more than so many keys, on the problem's vector kernel; changes the problem. In the interpreter a
      * whole unit takes 100 ms, and with four keys 30 ms, most of it transposition: so a narrow one has no more queries than fit one vector.
      */
-    public void rehearse(Scratch<AttentionScratch> memory, long unit, int keys, boolean narrow) {
-        if (narrow && VectorKernel.of(problem) == VectorKernel.PANELS) {
-            problem.queries = Math.min(problem.queries, Lanes.COUNT);
+    public void rehearse(Scratch<AttentionScratch> memory, long turn, int keys, boolean narrow) {
+        UnitKernel kernel = vectorKernel(problem);
+        long unit = turn;
+        if (VectorKernel.of(problem) == VectorKernel.PANELS) {
+            problem.queries = narrow ? Math.min(problem.queries, Lanes.COUNT) : problem.queries;
+            unit = selectPanel(turn, keys);
         }
-        vectorKernel(problem).rehearse(problem, parts, memory, unit, keys);
+        kernel.rehearse(problem, parts, memory, unit, keys);
+    }
+
+    /** Limits the problem to so many of the keys that a panel sees, and tells that panel's unit; those of the first batch row and head take turns. */
+    private long selectPanel(long turn, int keys) {
+        RowBounds bounds = problem.bounds;
+        bounds.resolve(problem, 0);
+        QueryPanels cut = new QueryPanels();
+        cut.cut(bounds.queries, problem.sameKeysForAll());
+        if (cut.count() == 0) {
+            return 0;
+        }
+        int unit = (int) (turn % cut.count());
+        int first = bounds.first(cut.first(cut.count() - 1 - unit));
+        problem.rangeStart = Math.max(problem.rangeStart, first);
+        problem.rangeEnd = Math.min(problem.rangeEnd, first + (long) keys);
+        return unit;
     }
 }
