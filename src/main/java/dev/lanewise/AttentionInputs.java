@@ -64,6 +64,13 @@ public final class AttentionInputs {
         return this;
     }
 
+    /** Whether there is nothing but q, k and v. */
+    boolean plain() {
+        boolean biased = mask != null || positionBias != null;
+        boolean lengths = pastLengths != null || keyLengths != null || keyStarts != null || queryBoundaries != null;
+        return sequences == null && !biased && !lengths && rangeStart == 0 && rangeEnd == Long.MAX_VALUE;
+    }
+
     /** Sets the tensors that every call has, and nothing else. */
     AttentionInputs set(Tensor newQ, Tensor newK, Tensor newV) {
         q = newQ;

@@ -44,6 +44,11 @@ public final class AttentionOutputs {
         return complete();
     }
 
+    /** Whether there is nothing but the context. */
+    boolean plain() {
+        return scores == null && weights == null && logSumExp == null;
+    }
+
     /** Drops the references to the caller's memory. */
     void clear() {
         context = null;

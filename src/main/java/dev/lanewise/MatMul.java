@@ -165,7 +165,7 @@ public final class MatMul {
             problem.cancellation.begin(execution.interruptible, execution.limited(), end);
             long runs = bindRows(problem, x, b, bias, y);
             for (long run = 0; run < runs; run++) {
-                compute(scratch, cold, true);
+                compute(scratch, cold, execution != Execution.REHEARSAL);
                 problem.a.base += problem.a.batchStride;
                 problem.out.base += problem.out.batchStride;
             }

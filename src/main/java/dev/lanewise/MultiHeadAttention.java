@@ -160,8 +160,8 @@ public final class MultiHeadAttention {
         return attention.kernel();
     }
 
-    /** What a warm-up of this kind of call has to run: its projections, one of each kind, and its attention, if any sees a key. */
-    List<CallCopy> copies(Tensor x, Tensor source, UnaryOperator<AttentionInputs> inputs,
+    /** What a warm-up of this kind of call has to run. */
+    LayerCopy copy(Tensor x, Tensor source, UnaryOperator<AttentionInputs> inputs,
             UnaryOperator<AttentionOutputs> outputs, Tensor out) {
         check(x, source, out);
         Scratch<MultiHeadRoom> scratch = MultiHeadRoom.POOL.acquireShared();
@@ -178,7 +178,8 @@ public final class MultiHeadAttention {
                 value.copy(source, room.v.rows, copies);
                 output.copy(room.context.rows, out, copies);
             }
-            return copies;
+            boolean plain = !copies.isEmpty() && operands.plain() && results.plain();
+            return new LayerCopy(copies, plain ? LayerCopy.together(this, x, source, out) : null);
         } finally {
             scratch.state.copies.clear();
             MultiHeadRoom.POOL.release(scratch);

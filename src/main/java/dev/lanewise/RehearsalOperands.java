@@ -127,7 +127,7 @@ final class RehearsalOperands {
     }
 
     /** The same view of memory of its own, as large as what the view reaches. */
-    private static Tensor duplicate(Tensor tensor) {
+    static Tensor duplicate(Tensor tensor) {
         long low = tensor.byteOffset();
         long high = low + tensor.type().bytes();
         for (int axis = 0; axis < tensor.rank(); axis++) {

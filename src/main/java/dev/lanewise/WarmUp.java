@@ -18,7 +18,7 @@ import java.util.function.UnaryOperator;
  * compiled is measured, never assumed: the times of the real entry point have to stop falling, and to be those of compiled vector code.
  *
  * <p>A call of this kind stands for those to come, with tensors of their shapes, types, strides and kind of memory, and the same options
- * and outputs. One batch row and head of it (with few queries: all heads of one key/value head) are copied when the warm-up is made; after that nothing of the caller's is used, and
+ * and outputs. One batch row and head of it (with few queries: all heads of one key/value head) are copied when the warm-up is made; after that nothing of the caller's is used but a layer's weights, and
  * outputs are never written. Numbers do not matter, but lengths, boundaries and masks decide what is seen, so give typical ones. Other batch
  * sizes, numbers of heads and of keys are warm with it. Another number of queries is where the last panel is as wide (see {@link
  * RuntimeInfo#lanes()}): a service with several lengths warms up several; the second takes far less than the first.
@@ -26,15 +26,26 @@ import java.util.function.UnaryOperator;
  * <p>Immutable; may be run more than once, and by several threads.
  */
 public final class WarmUp {
+    /** So often parts are run together. */
+    private static final int TOGETHER = 20;
+    private static final long TOGETHER_NANOS = 50_000_000;
+
     private final String name;
     /** What will be compiled, one after the other. */
     private final List<CallCopy> calls;
+    /** The parts of a layer as it runs them, or null: what is between them should not be met for the first time by a first call. */
+    private final Runnable together;
     private final Kernel kernel;
 
     private WarmUp(String name, Kernel kernel, List<CallCopy> calls) {
+        this(name, kernel, calls, null);
+    }
+
+    private WarmUp(String name, Kernel kernel, List<CallCopy> calls, Runnable together) {
         this.name = name;
         this.kernel = kernel;
         this.calls = calls;
+        this.together = together;
     }
 
     /**
@@ -56,7 +67,8 @@ public final class WarmUp {
     }
 
     /**
-     * A warm-up for a kind of call of a layer: for its projections and its attention.
+     * A warm-up for a kind of call of a layer: for its projections and its attention, and in the end, unless masks, biases or outputs are added, for one batch row of
+     * the whole.
      *
      * @param layer the layer
      * @param x rows as they will come
@@ -71,7 +83,8 @@ public final class WarmUp {
      */
     public static WarmUp of(MultiHeadAttention layer, Tensor x, Tensor source, UnaryOperator<AttentionInputs> inputs,
             UnaryOperator<AttentionOutputs> outputs, Tensor out) {
-        return new WarmUp("x " + x, layer.kernel(), layer.copies(x, source, inputs, outputs, out));
+        LayerCopy copy = layer.copy(x, source, inputs, outputs, out);
+        return new WarmUp("x " + x, layer.kernel(), copy.parts(), copy.together());
     }
 
     /**
@@ -161,10 +174,28 @@ public final class WarmUp {
                 break;
             }
         }
+        if (obstacle.isEmpty() && together != null) {
+            runs += runTogether();
+        }
         Report report = new Report(obstacle.isEmpty(), obstacle, Duration.ofNanos(System.nanoTime() - start), runs,
                 Duration.ofNanos(first), Duration.ofNanos(steady));
         Events.writeWarmUp(event, name, limit.toNanos(), runs, report.settled(), first, steady);
         return report;
+    }
+
+    /** The weights are the layer's: its arena may be another thread's, or closed by now. The parts are warm all the same. */
+    private int runTogether() {
+        long start = System.nanoTime();
+        int runs = 0;
+        try {
+            while (runs < TOGETHER && System.nanoTime() - start < TOGETHER_NANOS) {
+                together.run();
+                runs++;
+            }
+        } catch (IllegalStateException | WrongThreadException closedOrConfined) {
+            return runs;
+        }
+        return runs;
     }
 
     /** Why a rehearsal did not settle; empty if it did. */

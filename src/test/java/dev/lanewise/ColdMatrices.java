@@ -112,14 +112,28 @@ final class ColdMatrices {
         MultiHeadAttention layer = layer(Attention.builder().build());
         settle(WarmUp.of(layer, x, x, UnaryOperator.identity(), UnaryOperator.identity(), y));
         require("out is written", () -> Arrays.equals(untouched, y.toFloats()));
+        require("what nobody called is counted", () -> Counters.snapshot().calls() == 0);
         layer.run(x, y);
         require("a part is cold after the warm-up", () -> cold() == 0);
+        elsewhere(x, y);
         Tensor other = random(2, 40, K);
         layer(Attention.builder().bitStable().softcap(5).build()).run(x.transpose(0, 1), other.transpose(0, 1));
         require("a bit-stable layer has a cold part", () -> cold() == 0);
         Tensor narrow = Tensor.allocate(arena, ElementType.BFLOAT16, 2, 40, K);
         layer.run(narrow, y);
         require("projections of another kind are not cold", () -> cold() == 3);
+    }
+
+    /** The weights of a layer may be confined to a thread that does not warm it up, or closed before. */
+    private void elsewhere(Tensor x, Tensor y) {
+        WarmUp closed;
+        try (Arena confined = Arena.ofConfined()) {
+            MultiHeadAttention layer = layer(Attention.builder().build(), confined);
+            closed = WarmUp.of(layer, x, x, UnaryOperator.identity(), UnaryOperator.identity(), y);
+            require("not settled on another thread",
+                    () -> closed.runOn(task -> Thread.ofPlatform().start(task), LIMIT).join().settled());
+        }
+        settle(closed);
     }
 
     /** Each is warm after its warm-up, which writes nothing; another kind is not. */
@@ -146,13 +160,17 @@ final class ColdMatrices {
     }
 
     private MultiHeadAttention layer(Attention attention) {
+        return layer(attention, arena);
+    }
+
+    private MultiHeadAttention layer(Attention attention, Arena weights) {
         return MultiHeadAttention.builder(4, 2)
                 .query(random(K, K), random(1, K).select(0, 0))
                 .key(random(K, K / 2), null)
                 .value(random(K, K / 2), null)
                 .output(random(K, K), null)
                 .attention(attention)
-                .build(arena);
+                .build(weights);
     }
 
     private void checkAgainstFloat64() {
