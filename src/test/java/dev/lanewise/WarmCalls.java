@@ -8,6 +8,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
@@ -55,7 +56,7 @@ final class WarmCalls {
         }
     }
 
-    /** What a call allocates, and where, as far as the flight recorder sees it: one object for each buffer of the thread's that gets full. */
+    /** What a call allocates most, and where, as far as the flight recorder sees it: one object for each buffer of the thread's that gets full. */
     static String allocations(Runnable call) {
         try (Recording recording = new Recording()) {
             List.of("jdk.ObjectAllocationInNewTLAB", "jdk.ObjectAllocationOutsideTLAB")
@@ -71,10 +72,13 @@ final class WarmCalls {
                 recording.dump(file);
                 return RecordingFile.readAllEvents(file)
                         .stream()
-                        .filter(event -> event.getThread().getJavaThreadId() == Thread.currentThread().threadId())
-                        .skip(1)
-                        .findFirst()
-                        .map(WarmCalls::site)
+                        .filter(event -> event.getThread().getJavaThreadId() == Thread.currentThread().threadId()
+                                && event.getStackTrace() != null)
+                        .collect(Collectors.groupingBy(WarmCalls::site, Collectors.counting()))
+                        .entrySet()
+                        .stream()
+                        .max(Map.Entry.comparingByValue())
+                        .map(Map.Entry::getKey)
                         .orElse("nothing that was seen");
             } finally {
                 Files.delete(file);
