@@ -55,6 +55,11 @@ final class BlockRows {
         ends[0] = rows;
     }
 
+    /** Moves the only run there is to another byte. */
+    void move(long first) {
+        starts[0] = first;
+    }
+
     /** The run of a row. */
     int run(int row) {
         int low = 0;

@@ -9,6 +9,8 @@ final class ChunkParts {
 
     /** Whether a unit of the call is a chunk. */
     boolean used;
+    /** Key/value heads in a unit. */
+    int heads;
     private MemorySegment memory = MemorySegment.NULL;
 
     /** Provides for so many bytes. */

@@ -14,7 +14,9 @@ import java.lang.foreign.MemorySegment;
 /**
  * The kernel for few query rows over a cache: decoding, speculative decoding, short chunks of a prompt. All rows that share a key/value head, those of each
  * query head of the group and of each query, are served by one pass over its keys; lanes lie along the rows of k and v, and along the
- * keys in between. Keys come in chunks whose results are merged in their order, so that threads can share one long sequence.
+ * keys in between. Keys come in chunks whose results are merged in their order, so that threads can share one long sequence. A cache of many
+ * pages is read page by page, and in a page head by head: a page has the rows of all heads in one piece, and of one head too few for memory to
+ * get up to speed.
  */
 final class DecodeAttention implements UnitKernel {
     /** Keys in a chunk, counted from key 0, whatever the call: the same bits for any batch and any number of threads. */
@@ -23,6 +25,13 @@ final class DecodeAttention implements UnitKernel {
     private static final int UNITS_A_THREAD = 4;
     /** Keys in a block of one row that goes through scratch: widened, 128 features of each stay in the first-level cache. */
     private static final int STAGED_KEYS = 64;
+    /** What is read in one piece, at least: a plain loop reads pieces of 256 KiB in random order at 0.95 of a stream, of 64 KiB 0.80, of 8 KiB 0.54. */
+    private static final long PIECE_BYTES = 1 << 18;
+    /** The same where threads would have nothing to do otherwise. */
+    private static final long SHARED_PIECE_BYTES = 1 << 16;
+    /** Scratch that heads which are taken together may have: half of a second-level cache of 1 MiB. */
+    private static final long TOGETHER_BYTES = 1 << 19;
+    private static final int MOST_HEADS = 64;
 
     private final RowBounds bounds = new RowBounds();
     private final DecodeLayout at = new DecodeLayout();
@@ -40,30 +49,65 @@ final class DecodeAttention implements UnitKernel {
     private boolean chunked;
     private MemorySegment parts;
 
-    /** The rows at hand: those of one key/value head, from one on. */
+    /** Key/value heads in a unit. */
+    private int headsTogether;
+    /** The rows at hand, from one on, of some key/value heads. */
     private CachedRows cache;
-    private int kvHead;
+    private int firstHead;
+    private int heads;
     private int firstRow;
     private int rows;
-    /** Whether rows are read in place. */
-    private boolean keysDirect;
+    /** Whether rows of keys are read in place, for each of the heads. */
+    private final boolean[] keysDirect = new boolean[MOST_HEADS];
     private boolean valuesDirect;
+    /** The head at hand: of the cache, and among the {@link #heads}. */
+    private int kvHead;
+    private int head;
 
-    /** One a batch row, key/value head and block of rows, and if those are too few for the threads, one a chunk of keys. */
+    /** One a batch row, some key/value heads and block of rows, and if those are too few for the threads, one a chunk of keys. */
     @Override
     public long units(AttentionProblem problem, ChunkParts states, int threads) {
-        long heads = heads(problem);
+        states.heads = headsTogether(problem, PIECE_BYTES);
         long chunks = chunks(problem);
-        states.used = threads > 1 && chunks > 1 && heads < UNITS_A_THREAD * (long) threads;
-        if (states.used) {
-            layOut(problem);
-            states.reserve(heads * chunks * at.chunk.bytes());
+        long wanted = UNITS_A_THREAD * (long) threads;
+        states.used = threads > 1 && chunks > 1 && blocks(problem, states.heads) < wanted;
+        if (!states.used) {
+            return blocks(problem, states.heads);
         }
-        return states.used ? heads * chunks : heads;
+        int fewest = headsTogether(problem, SHARED_PIECE_BYTES);
+        while (states.heads > fewest && blocks(problem, states.heads) * chunks < wanted) {
+            states.heads = Math.max(fewest, states.heads / 2);
+        }
+        layOut(problem);
+        long units = blocks(problem, states.heads) * chunks;
+        states.reserve(units * states.heads * at.chunk.bytes());
+        return units;
     }
 
-    private static long heads(AttentionProblem problem) {
-        return (long) problem.batch * problem.heads / problem.group * rowBlocks(problem);
+    /** Blocks of rows, each of so many heads. */
+    private static long blocks(AttentionProblem problem, int headsTogether) {
+        return (long) problem.batch * groups(problem, headsTogether) * rowBlocks(problem);
+    }
+
+    private static int groups(AttentionProblem problem, int headsTogether) {
+        return Math.ceilDiv(kvHeads(problem), headsTogether);
+    }
+
+    private static int kvHeads(AttentionProblem problem) {
+        return problem.heads / problem.group;
+    }
+
+    /** How many key/value heads are taken together to read so many bytes in one piece: one where keys lie in one. */
+    private static int headsTogether(AttentionProblem problem, long pieceBytes) {
+        CachedRows layout = problem.cached(0);
+        if (problem.keys <= layout.pageTokens) {
+            return 1;
+        }
+        int most = mostRows(problem);
+        long floats = Math.max(1, most * (blockKeys(problem, most) + 2L * (problem.depth + problem.valueDepth)));
+        long room = Math.clamp(TOGETHER_BYTES / (floats * Float.BYTES), 1, MOST_HEADS);
+        long wanted = Math.ceilDiv(pieceBytes, Math.max(1, layout.keyHeadStride));
+        return (int) Math.min(Math.min(wanted, room), kvHeads(problem));
     }
 
     private static long chunks(AttentionProblem problem) {
@@ -81,8 +125,12 @@ final class DecodeAttention implements UnitKernel {
     }
 
     private void layOut(AttentionProblem problem) {
-        int most = Math.min(DecodeLayout.ROWS, problem.queries * problem.group);
-        at.set(problem, most, blockKeys(problem, most));
+        int most = mostRows(problem);
+        at.set(problem, headsTogether(problem, PIECE_BYTES), most, blockKeys(problem, most));
+    }
+
+    private static int mostRows(AttentionProblem problem) {
+        return Math.min(DecodeLayout.ROWS, problem.queries * problem.group);
     }
 
     /**
@@ -111,6 +159,7 @@ final class DecodeAttention implements UnitKernel {
         batchRow = -1;
         layOut(problem);
         scratch = memory.memory(at.bytes);
+        headsTogether = states.heads;
         chunked = states.used;
         parts = states.memory();
         scores.begin(problem, scratch);
@@ -139,9 +188,11 @@ final class DecodeAttention implements UnitKernel {
         } else if (select(unit / chunks)) {
             int from = (int) (unit % chunks) * CHUNK;
             loadQueries();
-            at.chunk.clear(scratch);
             chunk(Math.max(from, firstKey()), (int) Math.min((long) from + CHUNK, endKey()));
-            at.chunk.store(scratch, parts, unit * at.chunk.bytes());
+            for (int h = 0; h < heads; h++) {
+                turnTo(h);
+                at.chunk.store(scratch, parts, (unit * headsTogether + h) * at.chunk.bytes());
+            }
         }
     }
 
@@ -151,12 +202,13 @@ final class DecodeAttention implements UnitKernel {
             return;
         }
         long chunks = chunks(p);
-        long heads = heads(p);
-        for (long head = 0; head < heads; head++) {
-            if (select(head)) {
+        long blocks = blocks(p, headsTogether);
+        for (long block = 0; block < blocks; block++) {
+            for (int h = 0; select(block) && h < heads; h++) {
+                turnTo(h);
                 startTotal();
                 for (long c = 0; c < chunks; c++) {
-                    at.chunk.load(parts, (head * chunks + c) * at.chunk.bytes(), scratch);
+                    at.chunk.load(parts, ((block * chunks + c) * headsTogether + h) * at.chunk.bytes(), scratch);
                     merge();
                 }
                 outputs.store(at.total);
@@ -177,27 +229,35 @@ final class DecodeAttention implements UnitKernel {
         end();
     }
 
-    /** Takes one block of rows of one head; tells whether there are any. */
+    /** Takes one block of rows of some heads; tells whether there are any. */
     private boolean select(long unit) {
         int blocks = rowBlocks(p);
-        int kvHeads = p.heads / p.group;
-        long row = unit / blocks / kvHeads;
+        int groups = groups(p, headsTogether);
+        long row = unit / blocks / groups;
         if (row != batchRow) {
             bounds.resolve(p, (int) row);
             batchRow = row;
         }
-        kvHead = (int) (unit / blocks % kvHeads);
+        firstHead = (int) (unit / blocks % groups) * headsTogether;
+        heads = Math.min(headsTogether, kvHeads(p) - firstHead);
         firstRow = (int) (unit % blocks) * DecodeLayout.ROWS;
         rows = Math.min(DecodeLayout.ROWS, bounds.queries * p.group - firstRow);
         if (rows <= 0) {
             return false;
         }
         cache = p.cached((int) row);
-        keysDirect = direct(cache, p.depth, rows);
         valuesDirect = direct(cache, p.valueDepth, rows);
         at.valueParts = valuesDirect ? RowOrder.parts(cache.type, p.valueDepth) : 1;
-        scores.select(kvHead, firstRow, rows);
+        scores.select(firstRow, rows);
         return true;
+    }
+
+    /** Turns to one of the heads. */
+    private void turnTo(int h) {
+        head = h;
+        kvHead = firstHead + h;
+        at.turnTo(h);
+        scores.turnTo(kvHead);
     }
 
     private int firstKey() {
@@ -214,23 +274,41 @@ final class DecodeAttention implements UnitKernel {
         int end = endKey();
         int first = firstKey();
         if (p.sinks == null && end <= (first / CHUNK + 1L) * CHUNK) {
-            at.chunk.clear(scratch);
             chunk(first, end);
-            outputs.store(at.chunk);
+            store(at.chunk);
             return;
         }
-        startTotal();
+        for (int h = 0; h < heads; h++) {
+            turnTo(h);
+            startTotal();
+        }
         for (int from = first; from < end;) {
             int to = (int) Math.min(end, ((long) from / CHUNK + 1) * CHUNK);
-            at.chunk.clear(scratch);
             chunk(from, to);
-            merge();
+            for (int h = 0; h < heads; h++) {
+                turnTo(h);
+                merge();
+            }
             from = to;
         }
-        outputs.store(at.total);
+        store(at.total);
+    }
+
+    private void store(RowState state) {
+        for (int h = 0; h < heads; h++) {
+            turnTo(h);
+            outputs.store(state);
+        }
     }
 
     private void loadQueries() {
+        for (int h = 0; h < heads; h++) {
+            turnTo(h);
+            loadHeadQueries();
+        }
+    }
+
+    private void loadHeadQueries() {
         boolean inPlace = p.q.inPlace() && p.depth % COUNT == 0;
         for (int r = 0; r < rows; r++) {
             long to = at.queriesAt + (long) r * at.depthVectors * BYTES;
@@ -243,8 +321,8 @@ final class DecodeAttention implements UnitKernel {
                 Context.multiply(scratch, to, at.depthVectors, p.scale);
             }
         }
-        keysDirect = keysDirect && (cache.type != ElementType.FLOAT16 || modest());
-        if (keysDirect && cache.type != ElementType.FLOAT32) {
+        keysDirect[head] = direct(cache, p.depth, rows) && (cache.type != ElementType.FLOAT16 || modest());
+        if (keysDirect[head] && cache.type != ElementType.FLOAT32) {
             Context.multiply(scratch, at.queriesAt, at.depthVectors, RowProducts.queryFactor(cache.type));
             MemorySegment.copy(scratch, at.queriesAt, scratch, at.panelAt, p.depth * 4L);
             RowOrder.split(scratch, at.panelAt, p.depth, RowOrder.parts(cache.type, p.depth), at.queriesAt);
@@ -279,8 +357,11 @@ final class DecodeAttention implements UnitKernel {
 
     private void chunk(int from, int to) {
         fresh = true;
+        for (int h = 0; h < heads; h++) {
+            turnTo(h);
+            at.chunk.clear(scratch);
+        }
         for (int key = from; key < to; key += at.keys) {
-            p.cancellation.check();
             block(key, Math.min(at.keys, to - key));
         }
     }
@@ -291,37 +372,124 @@ final class DecodeAttention implements UnitKernel {
         }
         int from = scores.fromRow;
         int to = scores.toRow;
-        dot(key, count, from, to);
-        scores.transform(key, count);
-        softmax(count, from, to);
-        weighValues(key, count, from, to);
+        int end = key + count;
+        boolean oneRow = rows == 1 && heads > 1;
+        boolean keysByHeads = oneRow && keysDirect() && HeadProducts.fits(at.depthVectors);
+        boolean valuesByHeads = oneRow && valuesDirect && HeadProducts.fits(at.valueVectors);
+        for (int k = key; k < end;) {
+            p.cancellation.check();
+            int run = run(k, end);
+            if (keysByHeads) {
+                dotHeads(k, run, k - key);
+            } else {
+                for (int h = 0; h < heads; h++) {
+                    turnTo(h);
+                    dot(k, run, from, to, at.scoresAt + (k - key) * 4L);
+                }
+            }
+            k += run;
+        }
+        for (int h = 0; h < heads; h++) {
+            turnTo(h);
+            scores.transform(key, count);
+            softmax(count, from, to);
+        }
+        for (int k = key; k < end;) {
+            p.cancellation.check();
+            int run = run(k, end);
+            if (scores.see(k, run)) {
+                if (valuesByHeads) {
+                    mixHeads(k, run, k - key);
+                } else {
+                    for (int h = 0; h < heads; h++) {
+                        turnTo(h);
+                        mix(k, run, at.scoresAt + (k - key) * 4L);
+                    }
+                }
+            }
+            k += run;
+        }
         fresh = false;
     }
 
-    /** Raw scores of rows from one to before another. */
-    private void dot(int key, int count, int from, int to) {
-        loadKeys(key, count);
-        if (tiled()) {
-            multiply(count);
-        } else {
-            RowProducts.dot(keys, count, at.depthVectors, scratch,
-                    at.queriesAt + (long) from * at.depthVectors * BYTES, (long) at.depthVectors * BYTES, to - from,
-                    at.scoresAt + from * at.scoreRow, at.scoreRow);
-        }
-        if (keys.scaled) {
-            loadScales(false, key, count);
-            for (int r = from; r < to; r++) {
-                RowTransforms.multiply(scratch, at.scoresAt + r * at.scoreRow, vectors(count), at.scalesAt);
+    /** How many keys are read before the next head's: those that lie in one page, or all for a single head. */
+    private int run(int key, int end) {
+        return heads == 1 ? end - key : Math.min(HeadProducts.ROWS, cache.run(key, end));
+    }
+
+    /** Whether keys are read in place for all heads. */
+    private boolean keysDirect() {
+        for (int h = 0; h < heads; h++) {
+            if (!keysDirect[h]) {
+                return false;
             }
+        }
+        return true;
+    }
+
+    /** Raw scores of a run of keys, from one of the block on, for all heads. */
+    private void dotHeads(int key, int run, int from) {
+        turnTo(0);
+        keys.point(cache, false, kvHead, key, run);
+        HeadProducts.dot(keys, run, cache.keyHeadStride, heads, at.depthVectors, scratch, at.queriesAt, at.queriesBytes,
+                at.scoresAt + from * 4L, at.scoresBytes);
+        if (keys.scaled) {
+            scaleHeads(false, key, run, from);
         }
     }
 
-    private void loadScales(boolean ofValues, int key, int count) {
-        BlockRows.loadScales(cache, ofValues, kvHead, key, count, scratch, at.scalesAt);
+    /** context += weights·v for a run of keys, from one of the block on, for all heads. */
+    private void mixHeads(int key, int run, int from) {
+        turnTo(0);
+        values.point(cache, true, kvHead, key, run);
+        if (values.scaled) {
+            scaleHeads(true, key, run, from);
+            turnTo(0);
+        }
+        HeadProducts.mix(values, scores.first[0], scores.end[0], cache.valueHeadStride, heads, at.valueVectors, scratch,
+                at.scoresAt + from * 4L, at.scoresBytes, at.chunk.context(0), at.chunk.bytes());
+    }
+
+    /** Raw scores of rows from one to before another for a run of keys; up to a vector of scores beyond them are any numbers afterwards. */
+    private void dot(int key, int run, int from, int to, long out) {
+        loadKeys(key, run);
+        if (tiled()) {
+            multiply(run, out);
+        } else {
+            RowProducts.dot(keys, run, at.depthVectors, scratch,
+                    at.queriesAt + (long) from * at.depthVectors * BYTES, (long) at.depthVectors * BYTES, to - from,
+                    out + from * at.scoreRow, at.scoreRow);
+        }
+        if (keys.scaled) {
+            scale(false, key, run, from, to, out);
+        }
+    }
+
+    /** Multiplies scores or weights of a run of keys by the scales of their rows; those beyond by 1. */
+    private void scale(boolean ofValues, int key, int run, int from, int to, long out) {
+        BlockRows.loadScales(cache, ofValues, kvHead, key, run, scratch, at.scalesAt);
+        Context.fill(scratch, at.scalesAt + run * 4L, 1, 1);
+        for (int r = from; r < to; r++) {
+            RowTransforms.multiply(scratch, out + r * at.scoreRow, vectors(run), at.scalesAt);
+        }
+    }
+
+    /** Multiplies scores or weights of a run of keys, from one of the block on, by the scales of their rows, for all heads. */
+    private void scaleHeads(boolean ofValues, int key, int run, int from) {
+        if (run % COUNT == 0) {
+            long scales = ofValues ? cache.valueScaleAt(kvHead, key) : cache.keyScaleAt(kvHead, key);
+            RowTransforms.multiply(scratch, at.scoresAt + from * 4L, at.scoresBytes, heads, run / COUNT, cache.segment,
+                    scales, cache.scaleHeadStride);
+            return;
+        }
+        for (int h = 0; h < heads; h++) {
+            turnTo(h);
+            scale(ofValues, key, run, 0, 1, at.scoresAt + from * 4L);
+        }
     }
 
     /** All rows by tiles, rows in lanes, then transposed. */
-    private void multiply(int count) {
+    private void multiply(int count, long out) {
         int padded = Transpose.padded(rows);
         int wide = PANEL_VECTORS * COUNT;
         for (int r = 0; r < padded; r += wide) {
@@ -330,7 +498,7 @@ final class DecodeAttention implements UnitKernel {
                     p.depth, scratch, at.panelAt + (long) r * at.depthVectors * BYTES, width * 4L, width / COUNT,
                     scratch, at.tileAt, width * 4L);
             Transpose.run(scratch, at.tileAt, width * 4L, Transpose.padded(count), width, scratch,
-                    at.scoresAt + r * at.scoreRow, at.scoreRow, scratch, at.blockAt);
+                    out + r * at.scoreRow, at.scoreRow, scratch, at.blockAt);
         }
     }
 
@@ -345,7 +513,7 @@ final class DecodeAttention implements UnitKernel {
             return;
         }
         keys.point(cache, false, kvHead, key, count);
-        if (!keysDirect) {
+        if (!keysDirect[head]) {
             keys.stage(p.depth, scratch, at.keysAt);
         }
     }
@@ -376,23 +544,21 @@ final class DecodeAttention implements UnitKernel {
             long scores = at.scoresAt + r * at.scoreRow;
             RowSoftmax.exponentiate(scratch, scores, scratch, scores, vectors, scratch, state.maxAt + r * 4L,
                     at.factorsAt + r * 4L, state.sums(r));
+            if (!fresh) {
+                Context.multiply(scratch, state.context(r), at.valueVectors,
+                        scratch.get(FLOAT, at.factorsAt + r * 4L));
+            }
         }
     }
 
-    /** context = context·factor + weights·v. */
-    private void weighValues(int key, int count, int from, int to) {
-        loadValues(key, count);
+    /** context += weights·v for a run of keys. */
+    private void mix(int key, int run, long weights) {
+        loadValues(key, run);
         if (values.scaled) {
-            loadScales(true, key, count);
-            for (int r = from; r < to; r++) {
-                RowTransforms.multiply(scratch, at.scoresAt + r * at.scoreRow, vectors(count), at.scalesAt);
-            }
+            scale(true, key, run, scores.fromRow, scores.toRow, weights);
         }
-        for (int r = from; r < to && !fresh; r++) {
-            Context.multiply(scratch, at.chunk.context(r), at.valueVectors, scratch.get(FLOAT, at.factorsAt + r * 4L));
-        }
-        RowProducts.mix(values, count, scores, from, to, at.valueVectors, scratch, at.scoresAt, at.scoreRow,
-                at.chunk.context(0));
+        RowProducts.mix(values, run, scores, scores.fromRow, scores.toRow, at.valueVectors, scratch, weights,
+                at.scoreRow, at.chunk.context(0));
     }
 
     private void startTotal() {

@@ -1,10 +1,14 @@
 package dev.lanewise.internal.kernel;
 
+import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.PANEL_VECTORS;
 import static dev.lanewise.internal.plan.VectorPaths.TILED_ROWS;
 
-/** Where everything of {@link DecodeAttention} lies in scratch, in bytes, for one problem. */
+/**
+ * Where everything of {@link DecodeAttention} lies in scratch, in bytes, for one problem. Queries, scores and states are there once for
+ * each key/value head that a unit takes together with others: those of the head that was {@linkplain #turnTo turned to} last.
+ */
 final class DecodeLayout {
     /** The most rows that share one pass over the keys. */
     static final int ROWS = 64;
@@ -53,9 +57,16 @@ final class DecodeLayout {
     long valuesAt;
     /** Bytes of all. */
     long bytes;
+    private long firstQueriesAt;
+    /** Bytes from one head's queries to the next head's. */
+    long queriesBytes;
+    private long firstPanelAt;
+    private long firstScoresAt;
+    /** Bytes from one head's scores to the next head's. */
+    long scoresBytes;
 
-    /** Lays out scratch for blocks of so many rows, and blocks of so many keys. */
-    void set(AttentionProblem p, int rows, int keysInBlock) {
+    /** Lays out scratch for so many heads at a time, of blocks of so many rows, and blocks of so many keys. */
+    void set(AttentionProblem p, int heads, int rows, int keysInBlock) {
         keys = keysInBlock;
         int keyFloats = Transpose.padded(keys) + COUNT;
         int rowFloats = Transpose.padded(rows);
@@ -63,14 +74,16 @@ final class DecodeLayout {
         valueVectors = Transpose.padded(p.valueDepth) / COUNT;
         scoreRow = (long) keyFloats * Float.BYTES;
         bytes = 0;
-        queriesAt = reserve((long) rowFloats * depthVectors * COUNT);
-        panelAt = reserve((long) rowFloats * depthVectors * COUNT);
+        queriesBytes = (long) rowFloats * depthVectors * BYTES;
+        firstQueriesAt = reserve(heads * queriesBytes / Float.BYTES);
+        firstPanelAt = reserve(heads * queriesBytes / Float.BYTES);
         tileAt = rows < TILED_ROWS ? 0 : reserve((long) Transpose.padded(keys) * PANEL_VECTORS * COUNT);
-        scoresAt = reserve((long) rowFloats * keyFloats);
+        scoresBytes = rowFloats * scoreRow;
+        firstScoresAt = reserve(heads * scoresBytes / Float.BYTES);
         chunk.set(bytes, rows, valueVectors);
-        bytes = chunk.end;
+        bytes += heads * chunk.bytes();
         total.set(bytes, rows, valueVectors);
-        bytes = total.end;
+        bytes += heads * total.bytes();
         beforeAt = reserve(rowFloats);
         factorsAt = reserve(rowFloats);
         chunkFactorsAt = reserve(rowFloats);
@@ -80,6 +93,16 @@ final class DecodeLayout {
         blockAt = reserve(Transpose.BLOCK_BYTES / Float.BYTES);
         keysAt = reserve((long) keys * depthVectors * COUNT);
         valuesAt = reserve((long) keys * valueVectors * COUNT);
+        turnTo(0);
+    }
+
+    /** Turns to one of the heads. */
+    void turnTo(int head) {
+        queriesAt = firstQueriesAt + head * queriesBytes;
+        panelAt = firstPanelAt + head * queriesBytes;
+        scoresAt = firstScoresAt + head * scoresBytes;
+        chunk.turnTo(head);
+        total.turnTo(head);
     }
 
     private long reserve(long floats) {

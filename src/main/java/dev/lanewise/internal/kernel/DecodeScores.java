@@ -38,11 +38,15 @@ final class DecodeScores {
         scratch = null;
     }
 
-    /** Takes a block of rows: those of one key/value head, query by query, and of each query head of the group in turn. */
-    void select(int head, int from, int count) {
-        kvHead = head;
+    /** Takes a block of rows: those of a key/value head, query by query, and of each query head of the group in turn. */
+    void select(int from, int count) {
         firstRow = from;
         rows = count;
+    }
+
+    /** Takes a key/value head. What rows see does not depend on it. */
+    void turnTo(int head) {
+        kvHead = head;
     }
 
     int rows() {
@@ -59,7 +63,7 @@ final class DecodeScores {
         return kvHead * p.group + (firstRow + row) % p.group;
     }
 
-    /** Finds what each row sees of a block; tells whether any row sees anything. */
+    /** Finds what each row sees of a block, or of a part of one; tells whether any row sees anything. */
     boolean see(int key, int count) {
         fromRow = rows;
         toRow = 0;

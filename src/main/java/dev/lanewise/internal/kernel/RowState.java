@@ -7,7 +7,7 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * What a softmax over some of the keys leaves behind, for a block of rows: maximum, sums, context relative to the maximum, and whether the row
- * saw a key at all. One contiguous piece of memory, so that it can be handed from thread to thread.
+ * saw a key at all. One contiguous piece of memory, so that it can be handed from thread to thread. Those of several heads follow each other.
  */
 final class RowState {
     /** Maxima (rows). */
@@ -18,14 +18,16 @@ final class RowState {
     long seenAt;
     /** The context (rows × Dv). */
     long contextAt;
-    /** One past the last byte. */
-    long end;
+    /** The byte of the state of the first head. */
+    private long firstAt;
     private long start;
+    private long bytes;
     private int rows;
     private int vectors;
 
     /** Lays out a state of so many rows, and vectors of context, from a byte on. */
     void set(long from, int stateRows, int valueVectors) {
+        firstAt = from;
         start = from;
         rows = stateRows;
         vectors = valueVectors;
@@ -33,12 +35,22 @@ final class RowState {
         seenAt = maxAt + Transpose.padded(rows) * 4L;
         sumsAt = seenAt + Transpose.padded(rows) * 4L;
         contextAt = sumsAt + (long) rows * BYTES;
-        end = contextAt + (long) rows * vectors * BYTES;
+        bytes = contextAt + (long) rows * vectors * BYTES - start;
     }
 
-    /** Bytes of the whole state. */
+    /** Turns to the state of one of the heads. */
+    void turnTo(int head) {
+        long distance = firstAt + head * bytes - start;
+        start += distance;
+        maxAt += distance;
+        seenAt += distance;
+        sumsAt += distance;
+        contextAt += distance;
+    }
+
+    /** Bytes of the state of one head. */
     long bytes() {
-        return end - start;
+        return bytes;
     }
 
     /** Where the context of a row lies. */
@@ -60,11 +72,11 @@ final class RowState {
 
     /** Copies the state out of scratch. */
     void store(MemorySegment scratch, MemorySegment to, long at) {
-        MemorySegment.copy(scratch, start, to, at, bytes());
+        MemorySegment.copy(scratch, start, to, at, bytes);
     }
 
     /** Copies a state into scratch. */
     void load(MemorySegment from, long at, MemorySegment scratch) {
-        MemorySegment.copy(from, at, scratch, start, bytes());
+        MemorySegment.copy(from, at, scratch, start, bytes);
     }
 }

@@ -25,6 +25,23 @@ final class RowTransforms {
         }
     }
 
+    /** s *= factor, one a key, for so many heads, where factors lie in a cache. */
+    static void multiply(MemorySegment scratch, long scores, long scoresBytes, int heads, int vectors,
+            MemorySegment cache, long factors, long factorsBytes) {
+        MemorySegment memory = Lanes.requireNative(scratch);
+        MemorySegment from = Lanes.requireNative(cache);
+        for (int h = 0; h < heads; h++) {
+            long row = scores + h * scoresBytes;
+            long head = factors + h * factorsBytes;
+            for (int v = 0; v < vectors; v++) {
+                long lane = (long) v * BYTES;
+                FloatVector.fromMemorySegment(F, memory, row + lane, ORDER)
+                        .mul(FloatVector.fromMemorySegment(F, from, head + lane, ORDER))
+                        .intoMemorySegment(memory, row + lane, ORDER);
+            }
+        }
+    }
+
     /** s += bias, one a key. */
     static void add(MemorySegment scratch, long scores, int vectors, long biases) {
         MemorySegment memory = Lanes.requireNative(scratch);
