@@ -15,7 +15,7 @@ final class RehearsalOperands {
     private RehearsalOperands() {
     }
 
-    /** The inputs with so many query heads, all of one key/value head. */
+    /** The inputs with so many query heads: all of one key/value head, but over a cache of as many as they had there. */
     static AttentionInputs copy(AttentionInputs in, int heads) {
         if (in.sequences != null) {
             return overCache(in, heads);
@@ -39,7 +39,7 @@ final class RehearsalOperands {
                 .withKeyStarts(entry(in.keyStarts, row, in));
     }
 
-    /** A cache of one key/value head, with as many tokens as the longest of the sequences but no more than {@link #MOST_TOKENS}, all zeros. */
+    /** A cache of the key/value heads of so many query heads, with as many tokens as the longest of the sequences but no more than {@link #MOST_TOKENS}, all zeros. */
     private static AttentionInputs overCache(AttentionInputs in, int heads) {
         int row = 0;
         for (int other = 1; other < in.sequences.length; other++) {
@@ -48,16 +48,17 @@ final class RehearsalOperands {
         KvCache of = in.sequences[row].cache();
         int tokens = Math.min(MOST_TOKENS, in.sequences[row].length(in.layer));
         int pageTokens = Math.clamp(tokens, 1, of.pageTokens());
+        int kvHeads = Math.max(1, (int) (heads * of.kvHeads() / in.q.size(1)));
         Arena arena = Arena.ofAuto();
-        KvCache.Sequence sequence = KvCache.builder(1, of.headDimension())
+        KvCache.Sequence sequence = KvCache.builder(kvHeads, of.headDimension())
                 .valueDimension(of.valueDimension())
                 .storage(of.storage())
                 .pageTokens(pageTokens)
                 .capacity((tokens + pageTokens - 1L) / pageTokens * pageTokens)
                 .allocate(arena)
                 .newSequence();
-        sequence.append(0, Tensor.allocate(arena, ElementType.FLOAT32, 1, tokens, of.headDimension()),
-                Tensor.allocate(arena, ElementType.FLOAT32, 1, tokens, of.valueDimension()));
+        sequence.append(0, Tensor.allocate(arena, ElementType.FLOAT32, kvHeads, tokens, of.headDimension()),
+                Tensor.allocate(arena, ElementType.FLOAT32, kvHeads, tokens, of.valueDimension()));
         AttentionInputs copy = AttentionInputs.ofCache(heads(in.q, row, 4, heads), 0, sequence);
         if (in.positionBias != null) {
             copy = copy.withPositionBias(duplicate(in.positionBias.slice(0, 0, 1)));

@@ -99,14 +99,13 @@ final class DecodeAttention implements UnitKernel {
 
     /** How many key/value heads are taken together to read so many bytes in one piece: one where keys lie in one. */
     private static int headsTogether(AttentionProblem problem, long pieceBytes) {
-        CachedRows layout = problem.cached(0);
-        if (problem.keys <= layout.pageTokens) {
+        if (!VectorPaths.shortPages(problem)) {
             return 1;
         }
         int most = mostRows(problem);
         long floats = Math.max(1, most * (blockKeys(problem, most) + 2L * (problem.depth + problem.valueDepth)));
         long room = Math.clamp(TOGETHER_BYTES / (floats * Float.BYTES), 1, MOST_HEADS);
-        long wanted = Math.ceilDiv(pieceBytes, Math.max(1, layout.keyHeadStride));
+        long wanted = Math.ceilDiv(pieceBytes, Math.max(1, problem.cached(0).keyHeadStride));
         return (int) Math.min(Math.min(wanted, room), kvHeads(problem));
     }
 

@@ -37,6 +37,9 @@ public final class VectorPaths {
     private static final int CACHED = 49;
     private static final int INNER = 59;
     private static final long FEW_KEYS = 1L << 61;
+    private static final long HEAD_BY_HEAD = 1L << 62;
+    /** Tokens from which on a page is read like a cache of its own. */
+    private static final int LONG_PAGE = 4096;
     private static final int SOFTMAX_OPERATIONS = 24;
 
     private VectorPaths() {
@@ -45,7 +48,7 @@ public final class VectorPaths {
     /** The paths of a problem. */
     public static long of(AttentionProblem p) {
         long paths = switch (VectorKernel.of(p)) {
-            case CACHED_ROWS -> cachedRows(p) << CACHED;
+            case CACHED_ROWS -> cachedRows(p) << CACHED | bit(headByHead(p), HEAD_BY_HEAD);
             case ROWS -> FEW_ROWS | rows(p);
             case FEW_KEYS -> FEW_KEYS;
             case PANELS -> p.queryStarts.present() ? PACKED : widths(p);
@@ -66,9 +69,19 @@ public final class VectorPaths {
         return VectorKernel.of(p) != VectorKernel.PANELS;
     }
 
-    /** Query heads that a rehearsal needs: the kernel for few rows serves all of a key/value head at once. */
+    /** Whether keys lie in several pages, each too short to be read for one head after another. */
+    public static boolean shortPages(AttentionProblem p) {
+        return p.fromCache && p.keys > p.cached(0).pageTokens && p.cached(0).pageTokens < LONG_PAGE;
+    }
+
+    /** Whether one row a head meets what several heads have in a page. */
+    private static boolean headByHead(AttentionProblem p) {
+        return shortPages(p) && p.queries == 1 && p.group == 1 && p.heads > 1;
+    }
+
+    /** Query heads that a rehearsal needs: the kernel for few rows serves all of a key/value head at once, and goes through several in short pages. */
     public static int heads(AttentionProblem p) {
-        return fewRows(p) ? p.group : 1;
+        return headByHead(p) ? 2 : fewRows(p) ? p.group : 1;
     }
 
     /**
