@@ -113,9 +113,10 @@ final class HotKernels {
         calls.put("multiply packed", () -> MatMul.multiply(a, packed, bias, product));
         for (ElementType type : ChurnedCache.TYPES) {
             for (int cached : new int[]{1, 4, 6}) {
-                decode(calls, type, cached);
+                decode(calls, type, 1, cached, cachedVectors(type));
             }
         }
+        decode(calls, ElementType.FLOAT32, 2, 1, 8);
         return calls;
     }
 
@@ -159,30 +160,32 @@ final class HotKernels {
         };
     }
 
-    /** So many rows that share a head of a cache, whose last token is appended anew with each call. */
-    private static void decode(Map<String, Runnable> calls, ElementType type, int rows) {
-        int depth = cachedVectors(type) * RuntimeInfo.current().lanes();
-        KvCache.Sequence sequence = KvCache.builder(1, depth)
+    /** So many rows for each head of a cache, whose last token is appended anew with each call. */
+    private static void decode(Map<String, Runnable> calls, ElementType type, int kvHeads, int rows, int vectors) {
+        int depth = vectors * RuntimeInfo.current().lanes();
+        int heads = kvHeads * rows;
+        String name = heads + " rows of " + kvHeads + " heads over " + type;
+        KvCache.Sequence sequence = KvCache.builder(kvHeads, depth)
                 .storage(type)
                 .pageTokens(64)
                 .capacity(5 * 64)
                 .allocate(ARENA)
                 .newSequence();
-        Tensor tokens = random(1, CACHED_KEYS, depth);
+        Tensor tokens = random(kvHeads, CACHED_KEYS, depth);
         Tensor last = tokens.slice(1, CACHED_KEYS - 1, CACHED_KEYS);
         sequence.append(0, tokens, tokens);
-        AttentionInputs inputs = AttentionInputs.ofCache(random(1, rows, 1, depth), 0, sequence);
-        Tensor context = random(1, rows, 1, depth);
+        AttentionInputs inputs = AttentionInputs.ofCache(random(1, heads, 1, depth), 0, sequence);
+        Tensor context = random(1, heads, 1, depth);
         Attention attention = Attention.builder().kernel(RuntimeInfo.current().kernel()).build();
-        calls.put(rows + " rows over " + type, () -> {
+        calls.put(name, () -> {
             sequence.truncate(CACHED_KEYS - 1);
             sequence.append(0, last, last);
             attention.run(inputs, AttentionOutputs.of(context));
         });
         CHECKS.add(() -> {
-            Tensor wanted = random(1, rows, 1, depth);
+            Tensor wanted = random(1, heads, 1, depth);
             Attention.builder().kernel(Kernel.REFERENCE).build().run(inputs, AttentionOutputs.of(wanted));
-            AgainstReference.compare(rows + " rows over " + type, context, wanted, bound(depth, CACHED_KEYS), 0);
+            AgainstReference.compare(name, context, wanted, bound(depth, CACHED_KEYS), 0);
         });
     }
 

@@ -61,7 +61,7 @@ class TierTrapTest {
         private static final long PATIENCE_NANOS = 60_000_000_000L;
         /** What comes after the last kernel has become fast: time to fall back, and for the scalar kernel to catch up. */
         private static final long SETTLING_NANOS = 2_000_000_000L;
-        private static final int CASES = 30;
+        private static final int CASES = 31;
         private static final int REPETITIONS = 3;
         /** For so long a call that is not fast yet is repeated a round: one of a microsecond would else wait for its turns, not for C2. */
         private static final long SLOW_CALLS_NANOS = 5_000_000;
@@ -73,6 +73,7 @@ class TierTrapTest {
         private static final int KEYS = 128;
         private static final int DEPTH = 64;
         private static final int DECODED_KEYS = 2048;
+        private static final int PAGE_TOKENS = 16;
 
         private static final Random RANDOM = new Random(1);
         private static final Arena ARENA = Arena.ofConfined();
@@ -120,9 +121,10 @@ class TierTrapTest {
                             .withLogSumExp(random(1, HEADS, KEYS, 1)));
             for (ElementType type : List.of(ElementType.FLOAT32, ElementType.BFLOAT16, ElementType.FLOAT16,
                     ElementType.INT8)) {
-                decode("decoding over " + type, type, 1);
+                decode("decoding over " + type, type, HEADS, DECODED_KEYS, 1);
             }
-            decode("decoding of four rows", ElementType.FLOAT32, 4);
+            decode("decoding of four rows", ElementType.FLOAT32, HEADS, DECODED_KEYS, 4);
+            decode("decoding over pages", ElementType.FLOAT32, 2 * HEADS, PAGE_TOKENS, 1);
             for (int rows : new int[]{1, 2, 3, 4, 70}) {
                 multiply("multiply of " + rows + " rows", random(rows, KEYS), random(KEYS, KEYS));
             }
@@ -166,18 +168,18 @@ class TierTrapTest {
         }
 
         /** Rows of eight vectors over a long run of keys. */
-        private static void decode(String name, ElementType type, int rows) {
+        private static void decode(String name, ElementType type, int heads, int pageTokens, int rows) {
             int depth = 8 * RuntimeInfo.current().lanes();
-            KvCache cache = KvCache.builder(HEADS, depth)
+            KvCache cache = KvCache.builder(heads, depth)
                     .storage(type)
-                    .pageTokens(DECODED_KEYS)
+                    .pageTokens(pageTokens)
                     .capacity(DECODED_KEYS)
                     .allocate(ARENA);
             KvCache.Sequence sequence = cache.newSequence();
-            sequence.append(0, random(HEADS, DECODED_KEYS, depth), random(HEADS, DECODED_KEYS, depth));
+            sequence.append(0, random(heads, DECODED_KEYS, depth), random(heads, DECODED_KEYS, depth));
             OPERATORS.put(name, Attention.builder());
-            INPUTS.put(name, AttentionInputs.ofCache(random(1, HEADS, rows, depth), 0, sequence));
-            OUTPUTS.put(name, AttentionOutputs.of(random(1, HEADS, rows, depth)));
+            INPUTS.put(name, AttentionInputs.ofCache(random(1, heads, rows, depth), 0, sequence));
+            OUTPUTS.put(name, AttentionOutputs.of(random(1, heads, rows, depth)));
         }
 
         /** From a tensor and packed, in one call of the pair. */

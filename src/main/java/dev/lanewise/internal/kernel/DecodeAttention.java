@@ -431,7 +431,7 @@ final class DecodeAttention implements UnitKernel {
         turnTo(0);
         keys.point(cache, false, kvHead, key, run);
         HeadProducts.dot(keys, run, cache.keyHeadStride, heads, at.depthVectors, scratch, at.queriesAt, at.queriesBytes,
-                at.scoresAt + from * 4L, at.scoresBytes);
+                at.partialAt, at.scoresAt + from * 4L, at.scoresBytes);
         if (keys.scaled) {
             scaleHeads(false, key, run, from);
         }

@@ -45,6 +45,8 @@ final class DecodeLayout {
     long chunkFactorsAt;
     /** One row of the context on its way to the order of its features (Dv). */
     long joinedAt;
+    /** Products of keys of several heads on their way to sums. */
+    long partialAt;
     /** Biases or mask elements of one row (keys). */
     long biasAt;
     /** Scales of keys, then of values (keys). */
@@ -88,6 +90,7 @@ final class DecodeLayout {
         factorsAt = reserve(rowFloats);
         chunkFactorsAt = reserve(rowFloats);
         joinedAt = reserve((long) valueVectors * COUNT);
+        partialAt = reserve(heads > 1 ? (HeadProducts.ROWS + 1L) * COUNT : 0);
         biasAt = reserve(keyFloats);
         scalesAt = reserve(keyFloats);
         blockAt = reserve(Transpose.BLOCK_BYTES / Float.BYTES);

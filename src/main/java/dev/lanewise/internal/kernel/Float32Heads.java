@@ -19,7 +19,63 @@ final class Float32Heads {
     }
 
     /**
-     * Adds to eight vectors of the context of each head with one row of weights.
+     * The products of one query a head and eight vectors of each row.
+     *
+     * @param cache the memory of the rows
+     * @param column the byte where the eight vectors of the first row begin
+     * @param rowBytes bytes from a row to the next
+     * @param rows how many rows of each head
+     * @param headBytes bytes from a head's first row to the next head's
+     * @param heads how many heads
+     * @param query the byte of the query's eight vectors for the first head
+     * @param queryBytes bytes to those for the next
+     * @param partial the byte of the first product
+     * @param partialBytes bytes to the next head's; with an odd number of rows one more is written than there are rows
+     */
+    static void dot8(MemorySegment cache, long column, long rowBytes, int rows, long headBytes, int heads,
+            MemorySegment scratch, long query, long queryBytes, long partial, long partialBytes, int pair) {
+        MemorySegment from = requireNative(cache);
+        MemorySegment memory = requireNative(scratch);
+        for (int h = 0; h < heads; h++) {
+            long q = query + h * queryBytes;
+            FloatVector q0 = FloatVector.fromMemorySegment(F, memory, q, ORDER);
+            FloatVector q1 = FloatVector.fromMemorySegment(F, memory, q + BYTES, ORDER);
+            FloatVector q2 = FloatVector.fromMemorySegment(F, memory, q + 2 * BYTES, ORDER);
+            FloatVector q3 = FloatVector.fromMemorySegment(F, memory, q + 3 * BYTES, ORDER);
+            FloatVector q4 = FloatVector.fromMemorySegment(F, memory, q + 4 * BYTES, ORDER);
+            FloatVector q5 = FloatVector.fromMemorySegment(F, memory, q + 5 * BYTES, ORDER);
+            FloatVector q6 = FloatVector.fromMemorySegment(F, memory, q + 6 * BYTES, ORDER);
+            FloatVector q7 = FloatVector.fromMemorySegment(F, memory, q + 7 * BYTES, ORDER);
+            long at = column + h * headBytes;
+            long to = partial + h * partialBytes;
+            for (long end = to + rows * (long) BYTES; to < end; to += pair * (long) BYTES) {
+                MemorySegment row = from.asSlice(at, 8 * BYTES);
+                FloatVector sum = FloatVector.fromMemorySegment(F, row, 0, ORDER).mul(q0);
+                sum = FloatVector.fromMemorySegment(F, row, 7 * BYTES, ORDER).fma(q7, sum);
+                sum = FloatVector.fromMemorySegment(F, row, 6 * BYTES, ORDER).fma(q6, sum);
+                sum = FloatVector.fromMemorySegment(F, row, 5 * BYTES, ORDER).fma(q5, sum);
+                sum = FloatVector.fromMemorySegment(F, row, 4 * BYTES, ORDER).fma(q4, sum);
+                sum = FloatVector.fromMemorySegment(F, row, 3 * BYTES, ORDER).fma(q3, sum);
+                sum = FloatVector.fromMemorySegment(F, row, 2 * BYTES, ORDER).fma(q2, sum);
+                sum = FloatVector.fromMemorySegment(F, row, BYTES, ORDER).fma(q1, sum);
+                sum.intoMemorySegment(memory, to, ORDER);
+                MemorySegment next = from.asSlice(to + BYTES < end ? at + rowBytes : at, 8 * BYTES);
+                FloatVector sums = FloatVector.fromMemorySegment(F, next, 0, ORDER).mul(q0);
+                sums = FloatVector.fromMemorySegment(F, next, 7 * BYTES, ORDER).fma(q7, sums);
+                sums = FloatVector.fromMemorySegment(F, next, 6 * BYTES, ORDER).fma(q6, sums);
+                sums = FloatVector.fromMemorySegment(F, next, 5 * BYTES, ORDER).fma(q5, sums);
+                sums = FloatVector.fromMemorySegment(F, next, 4 * BYTES, ORDER).fma(q4, sums);
+                sums = FloatVector.fromMemorySegment(F, next, 3 * BYTES, ORDER).fma(q3, sums);
+                sums = FloatVector.fromMemorySegment(F, next, 2 * BYTES, ORDER).fma(q2, sums);
+                sums = FloatVector.fromMemorySegment(F, next, BYTES, ORDER).fma(q1, sums);
+                sums.intoMemorySegment(memory, to + BYTES, ORDER);
+                at += 2 * rowBytes;
+            }
+        }
+    }
+
+    /**
+     * Adds to eight vectors of the context of each head with one row of weights, which meets an even number of rows.
      *
      * @param weights the byte of the first head's weight of its first row
      * @param weightBytes bytes to the next head's
@@ -43,20 +99,6 @@ final class Float32Heads {
             long weight = weights + h * weightBytes;
             long at = column + h * headBytes;
             long end = weight + rows * 4L;
-            if ((rows & 1) != 0) {
-                FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weight));
-                MemorySegment row = from.asSlice(at, 8 * BYTES);
-                c0 = FloatVector.fromMemorySegment(F, row, 0, ORDER).fma(w, c0);
-                c1 = FloatVector.fromMemorySegment(F, row, BYTES, ORDER).fma(w, c1);
-                c2 = FloatVector.fromMemorySegment(F, row, 2 * BYTES, ORDER).fma(w, c2);
-                c3 = FloatVector.fromMemorySegment(F, row, 3 * BYTES, ORDER).fma(w, c3);
-                c4 = FloatVector.fromMemorySegment(F, row, 4 * BYTES, ORDER).fma(w, c4);
-                c5 = FloatVector.fromMemorySegment(F, row, 5 * BYTES, ORDER).fma(w, c5);
-                c6 = FloatVector.fromMemorySegment(F, row, 6 * BYTES, ORDER).fma(w, c6);
-                c7 = FloatVector.fromMemorySegment(F, row, 7 * BYTES, ORDER).fma(w, c7);
-                weight += Float.BYTES;
-                at += rowBytes;
-            }
             for (; weight < end; weight += pair * 4L) {
                 FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weight));
                 MemorySegment row = from.asSlice(at, 8 * BYTES);

@@ -29,39 +29,72 @@ final class HeadProducts {
     /**
      * scores[h, j] = query[h] · row[h, j].
      *
-     * @param block one run: that of the first head; afterwards the last's
+     * @param block one run: that of the first head
      * @param count how many rows
      * @param headBytes bytes from one head's rows to the next head's
      * @param depth vectors of float32 in a row
      * @param query the byte of the first head's query in scratch
      * @param queryBytes bytes to the next head's
+     * @param partial the byte of room for {@link #ROWS} + 1 vectors in scratch
      * @param out the byte of the first head's first score; each head has room for whole vectors, the rest of which is any numbers afterwards
      * @param outBytes bytes to the next head's
      */
     static void dot(BlockRows block, int count, long headBytes, int heads, int depth, MemorySegment scratch, long query,
-            long queryBytes, long out, long outBytes) {
-        long first = block.start(0);
+            long queryBytes, long partial, long out, long outBytes) {
+        int vectors = Transpose.padded(count) / COUNT;
         for (int h = 0; h < heads; h++) {
-            long to = out + h * outBytes;
-            Context.fill(scratch, to, Transpose.padded(count) / COUNT, 0);
-            block.move(first + h * headBytes);
-            for (int d = 0; d < depth; d += WIDTH) {
-                long column = (long) d * COUNT * block.type.bytes();
-                long from = query + h * queryBytes + (long) d * BYTES;
-                switch (block.type) {
-                    case BFLOAT16 -> BFloat16Rows.dot8(block, 0, count, column, scratch, from, to);
-                    case FLOAT16 -> Float16Rows.dot8(block, 0, count, column, scratch, from, to);
-                    case INT8 -> Int8Rows.dot8(block, 0, count, column, scratch, from, to);
-                    default -> Float32Rows.dot8(block, 0, count, column, scratch, from, to);
+            Context.fill(scratch, out + h * outBytes, vectors, 0);
+        }
+        for (int d = 0; d < depth; d += WIDTH) {
+            long column = (long) d * COUNT * block.type.bytes();
+            long from = query + (long) d * BYTES;
+            if (block.type == ElementType.FLOAT32) {
+                dotFloat32(block, count, headBytes, heads, column, scratch, from, queryBytes, partial, out, outBytes);
+            } else {
+                dotNarrow(block, count, headBytes, heads, column, scratch, from, queryBytes, out, outBytes);
+            }
+        }
+    }
+
+    private static void dotFloat32(BlockRows block, int count, long headBytes, int heads, long column,
+            MemorySegment scratch, long query, long queryBytes, long partial, long out, long outBytes) {
+        int vectors = Transpose.padded(count) / COUNT;
+        long partialBytes = (long) vectors * COUNT * BYTES;
+        int together = ROWS / (vectors * COUNT);
+        long first = block.start(0) + column;
+        for (int h = 0; h < heads; h += together) {
+            int some = Math.min(together, heads - h);
+            Float32Heads.dot8(block.segment, first + h * headBytes, block.stride, count, headBytes, some, scratch,
+                    query + h * queryBytes, queryBytes, partial, partialBytes, PAIR);
+            for (int i = 0; i < some; i++) {
+                for (int v = 0; v < vectors; v++) {
+                    LaneSums.add(scratch, partial + i * partialBytes + (long) v * COUNT * BYTES,
+                            out + (h + i) * outBytes + (long) v * BYTES);
                 }
             }
         }
     }
 
+    private static void dotNarrow(BlockRows block, int count, long headBytes, int heads, long column,
+            MemorySegment scratch, long query, long queryBytes, long out, long outBytes) {
+        long first = block.start(0);
+        for (int h = 0; h < heads; h++) {
+            block.move(first + h * headBytes);
+            long from = query + h * queryBytes;
+            long to = out + h * outBytes;
+            switch (block.type) {
+                case BFLOAT16 -> BFloat16Rows.dot8(block, 0, count, column, scratch, from, to);
+                case FLOAT16 -> Float16Rows.dot8(block, 0, count, column, scratch, from, to);
+                default -> Int8Rows.dot8(block, 0, count, column, scratch, from, to);
+            }
+        }
+        block.move(first);
+    }
+
     /**
      * out[h, :] += Σ weights[h, j] · row[h, j].
      *
-     * @param block one run: that of the first head; afterwards some other's
+     * @param block one run: that of the first head
      * @param first the first row
      * @param end one past the last
      * @param columns vectors of float32 in a row
@@ -70,30 +103,35 @@ final class HeadProducts {
      */
     static void mix(BlockRows block, int first, int end, long headBytes, int heads, int columns, MemorySegment scratch,
             long weights, long weightBytes, long out, long outBytes) {
-        long start = block.start(0);
+        int pairs = block.type == ElementType.FLOAT32 ? (end - first) / PAIR * PAIR : 0;
         for (int c = 0; c < columns; c += WIDTH) {
-            long column = start + (long) c * COUNT * block.type.bytes();
+            long column = (long) c * COUNT * block.type.bytes();
             long to = out + (long) c * BYTES;
-            if (block.type == ElementType.FLOAT32) {
-                Float32Heads.mix8(block.segment, column + first * block.stride, block.stride, end - first, headBytes,
-                        heads, scratch, weights + first * 4L, weightBytes, to, outBytes, PAIR);
-            } else {
-                mixNarrow(block, column, first, end, headBytes, heads, scratch, weights, weightBytes, to, outBytes);
+            if (pairs > 0) {
+                Float32Heads.mix8(block.segment, block.start(0) + column + first * block.stride, block.stride, pairs,
+                        headBytes, heads, scratch, weights + first * 4L, weightBytes, to, outBytes, PAIR);
+            }
+            if (first + pairs < end) {
+                mixRows(block, column, first + pairs, end, headBytes, heads, scratch, weights, weightBytes, to,
+                        outBytes);
             }
         }
     }
 
-    private static void mixNarrow(BlockRows block, long column, int first, int end, long headBytes, int heads,
+    private static void mixRows(BlockRows block, long column, int first, int end, long headBytes, int heads,
             MemorySegment scratch, long weights, long weightBytes, long out, long outBytes) {
+        long start = block.start(0);
         for (int h = 0; h < heads; h++) {
-            block.move(column + h * headBytes);
+            block.move(start + h * headBytes);
             long from = weights + h * weightBytes;
             long to = out + h * outBytes;
             switch (block.type) {
-                case BFLOAT16 -> BFloat16Rows.mix8(block, first, end, 0, scratch, from, to);
-                case FLOAT16 -> Float16Rows.mix8(block, first, end, 0, scratch, from, to);
-                default -> Int8Rows.mix8(block, first, end, 0, scratch, from, to);
+                case BFLOAT16 -> BFloat16Rows.mix8(block, first, end, column, scratch, from, to);
+                case FLOAT16 -> Float16Rows.mix8(block, first, end, column, scratch, from, to);
+                case INT8 -> Int8Rows.mix8(block, first, end, column, scratch, from, to);
+                default -> Float32Rows.mix8(block, first, end, column, scratch, from, to);
             }
         }
+        block.move(start);
     }
 }

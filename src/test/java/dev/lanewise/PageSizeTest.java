@@ -1,0 +1,79 @@
+package dev.lanewise;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+
+import java.lang.foreign.Arena;
+import java.util.Random;
+import java.util.concurrent.ForkJoinPool;
+import net.jqwik.api.Arbitraries;
+import net.jqwik.api.Arbitrary;
+import net.jqwik.api.EdgeCasesMode;
+import net.jqwik.api.ForAll;
+import net.jqwik.api.Property;
+import net.jqwik.api.Provide;
+import net.jqwik.api.Tag;
+import net.jqwik.api.constraints.IntRange;
+
+/** Pages decide in which order heads and keys are read; that shows in no bit. */
+@Tag("width")
+@Tag("vector")
+class PageSizeTest {
+    private static final int MOST_KEYS = 300;
+
+    /** How many heads there are, how they share keys, and their features in vectors. */
+    private record Heads(int kvHeads, int group, int vectors) {
+    }
+
+    @Provide
+    Arbitrary<Heads> heads() {
+        Arbitrary<Integer> vectors = Arbitraries.of(1, 4, 8, 8, 16);
+        return vectors.flatMap(v -> Arbitraries.integers()
+                .between(1, 5)
+                .flatMap(kvHeads -> Arbitraries.of(1, 1, 2).map(group -> new Heads(kvHeads, group, v))));
+    }
+
+    @Provide
+    Arbitrary<ElementType> types() {
+        return CacheCase.types();
+    }
+
+    @Provide
+    Arbitrary<Integer> pageSizes() {
+        return Arbitraries.of(1, 3, 7, 16, 17, 64, 257);
+    }
+
+    @Property(tries = 150, edgeCases = EdgeCasesMode.NONE)
+    void pagesOfAnySizeGiveTheBitsOfOne(@ForAll("heads") Heads heads, @ForAll("types") ElementType type,
+            @ForAll("pageSizes") int pageTokens, @ForAll @IntRange(min = 1, max = MOST_KEYS) int keys,
+            @ForAll @IntRange(min = 1, max = 3) int queries, @ForAll @IntRange(min = 1, max = 2) int threads,
+            @ForAll boolean window, @ForAll long seed) {
+        Random random = new Random(seed);
+        int evicted = random.nextInt(keys);
+        int kept = random.nextInt(keys - evicted);
+        Attention.Builder builder = Attention.builder().causal(PositionOffset.bottomRight()).bitStable();
+        Attention attention = (window ? builder.window(random.nextInt(keys), 0) : builder).build();
+        try (Arena arena = Arena.ofShared()) {
+            int depth = heads.vectors * RuntimeInfo.current().lanes();
+            Tensor k = Layout.PLAIN.normal(arena, random, 1, 1, heads.kvHeads, keys, depth).select(0, 0);
+            Tensor v = Layout.PLAIN.normal(arena, random, 1, 1, heads.kvHeads, keys, depth).select(0, 0);
+            Tensor q = Layout.PLAIN.normal(arena, random, 1, 1, heads.kvHeads * heads.group, queries, depth);
+            float[][] contexts = new float[2][];
+            for (int i = 0; i < 2; i++) {
+                int tokens = i == 0 ? keys : pageTokens;
+                KvCache.Sequence sequence = KvCache.builder(heads.kvHeads, depth)
+                        .storage(type)
+                        .pageTokens(tokens)
+                        .capacity((long) Math.ceilDiv(keys, tokens) * tokens)
+                        .allocate(arena)
+                        .newSequence();
+                sequence.append(0, k, v);
+                sequence.evict(kept, evicted);
+                Tensor context = Layout.PLAIN.allocate(arena, 1, heads.kvHeads * heads.group, queries, depth);
+                attention.run(AttentionInputs.ofCache(q, 0, sequence), AttentionOutputs.of(context),
+                        ForkJoinPool.commonPool(), threads);
+                contexts[i] = context.toFloats();
+            }
+            assertArrayEquals(contexts[0], contexts[1]);
+        }
+    }
+}
