@@ -1,6 +1,7 @@
 package dev.lanewise;
 
 import dev.lanewise.internal.memory.Operand;
+import dev.lanewise.internal.plan.VectorPaths;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -39,6 +40,12 @@ final class RehearsalOperands {
                 .withKeyStarts(entry(in.keyStarts, row, in));
     }
 
+    /** Tokens of a page that is read head by head for so few heads, as pages of the cache are for all of its heads. */
+    private static int sharedPage(KvCache of, int kvHeads) {
+        long tokenBytes = (long) kvHeads * of.headDimension() * of.storage().bytes();
+        return Math.max(of.pageTokens(), (int) Math.ceilDiv(VectorPaths.SHARED_PIECE, tokenBytes));
+    }
+
     /** A cache of the key/value heads of so many query heads, with as many tokens as the longest of the sequences but no more than {@link #MOST_TOKENS}, all zeros. */
     private static AttentionInputs overCache(AttentionInputs in, int heads) {
         int row = 0;
@@ -46,9 +53,13 @@ final class RehearsalOperands {
             row = in.sequences[other].length(in.layer) > in.sequences[row].length(in.layer) ? other : row;
         }
         KvCache of = in.sequences[row].cache();
-        int tokens = Math.min(MOST_TOKENS, in.sequences[row].length(in.layer));
-        int pageTokens = Math.clamp(tokens, 1, of.pageTokens());
         int kvHeads = Math.max(1, (int) (heads * of.kvHeads() / in.q.size(1)));
+        int length = in.sequences[row].length(in.layer);
+        int pageTokens = kvHeads == 1 ? of.pageTokens() : sharedPage(of, kvHeads);
+        int tokens = kvHeads == 1
+                ? Math.min(MOST_TOKENS, length)
+                : Math.min(MOST_TOKENS, Math.max(length, 2 * pageTokens));
+        pageTokens = Math.clamp(tokens, 1, pageTokens);
         Arena arena = Arena.ofAuto();
         KvCache.Sequence sequence = KvCache.builder(kvHeads, of.headDimension())
                 .valueDimension(of.valueDimension())

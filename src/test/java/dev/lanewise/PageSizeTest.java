@@ -19,6 +19,8 @@ import net.jqwik.api.constraints.IntRange;
 @Tag("vector")
 class PageSizeTest {
     private static final int MOST_KEYS = 300;
+    /** So many heads that pages of few tokens are read head by head. */
+    private static final int SHARED = 43;
 
     /** How many heads there are, how they share keys, and their features in vectors. */
     private record Heads(int kvHeads, int group, int vectors) {
@@ -27,8 +29,7 @@ class PageSizeTest {
     @Provide
     Arbitrary<Heads> heads() {
         Arbitrary<Integer> vectors = Arbitraries.of(1, 4, 8, 8, 16);
-        return vectors.flatMap(v -> Arbitraries.integers()
-                .between(1, 5)
+        return vectors.flatMap(v -> Arbitraries.of(1, 2, 3, 5, SHARED)
                 .flatMap(kvHeads -> Arbitraries.of(1, 1, 2).map(group -> new Heads(kvHeads, group, v))));
     }
 
@@ -39,14 +40,28 @@ class PageSizeTest {
 
     @Provide
     Arbitrary<Integer> pageSizes() {
-        return Arbitraries.of(1, 3, 7, 16, 17, 64, 257);
+        return Arbitraries.of(1, 3, 7, 16, 17, 32, 64, 257);
     }
 
-    @Property(tries = 150, edgeCases = EdgeCasesMode.NONE)
+    @Property(tries = 100, edgeCases = EdgeCasesMode.NONE)
     void pagesOfAnySizeGiveTheBitsOfOne(@ForAll("heads") Heads heads, @ForAll("types") ElementType type,
             @ForAll("pageSizes") int pageTokens, @ForAll @IntRange(min = 1, max = MOST_KEYS) int keys,
             @ForAll @IntRange(min = 1, max = 3) int queries, @ForAll @IntRange(min = 1, max = 2) int threads,
             @ForAll boolean window, @ForAll long seed) {
+        check(heads, type, pageTokens, keys, queries, threads, window, seed);
+    }
+
+    /** The loops that go from head to head. */
+    @Property(tries = 60, edgeCases = EdgeCasesMode.NONE)
+    void oneRowAHeadOverSharedPagesHasTheBitsOfOnePage(@ForAll("types") ElementType type, @ForAll boolean wide,
+            @ForAll @IntRange(min = 12, max = 40) int pageTokens,
+            @ForAll @IntRange(min = 41, max = MOST_KEYS) int keys, @ForAll @IntRange(min = 1, max = 2) int threads,
+            @ForAll boolean window, @ForAll long seed) {
+        check(new Heads(SHARED, 1, wide ? 16 : 8), type, pageTokens, keys, 1, threads, window, seed);
+    }
+
+    private static void check(Heads heads, ElementType type, int pageTokens, int keys, int queries, int threads,
+            boolean window, long seed) {
         Random random = new Random(seed);
         int evicted = random.nextInt(keys);
         int kept = random.nextInt(keys - evicted);

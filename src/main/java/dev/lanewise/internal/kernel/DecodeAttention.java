@@ -27,8 +27,6 @@ final class DecodeAttention implements UnitKernel {
     private static final int STAGED_KEYS = 64;
     /** What is read in one piece, at least: a plain loop reads pieces of 256 KiB in random order at 0.95 of a stream, of 64 KiB 0.80, of 8 KiB 0.54. */
     private static final long PIECE_BYTES = 1 << 18;
-    /** The same where threads would have nothing to do otherwise. */
-    private static final long SHARED_PIECE_BYTES = 1 << 16;
     /** Scratch that heads which are taken together may have: half of a second-level cache of 1 MiB. */
     private static final long TOGETHER_BYTES = 1 << 19;
     private static final int MOST_HEADS = 64;
@@ -74,7 +72,7 @@ final class DecodeAttention implements UnitKernel {
         if (!states.used) {
             return blocks(problem, states.heads);
         }
-        int fewest = headsTogether(problem, SHARED_PIECE_BYTES);
+        int fewest = headsTogether(problem, VectorPaths.SHARED_PIECE);
         while (states.heads > fewest && blocks(problem, states.heads) * chunks < wanted) {
             states.heads = Math.max(fewest, states.heads / 2);
         }
@@ -99,7 +97,7 @@ final class DecodeAttention implements UnitKernel {
 
     /** How many key/value heads are taken together to read so many bytes in one piece: one where keys lie in one. */
     private static int headsTogether(AttentionProblem problem, long pieceBytes) {
-        if (!VectorPaths.shortPages(problem)) {
+        if (!VectorPaths.sharedPages(problem)) {
             return 1;
         }
         int most = mostRows(problem);
