@@ -90,15 +90,10 @@ final class VectorAttention implements UnitKernel {
         problem.depth = Math.min(problem.depth, Math.max(COUNT, keys));
         problem.valueDepth = Math.min(problem.valueDepth, Math.max(COUNT, keys));
         begin(problem, parts, memory);
-        turnTo(0);
-        long of = unit % units(problem, parts, 1);
-        int at = bounds.first(panels.first(Math.max(0, panel(of))));
-        problem.rangeStart = Math.max(problem.rangeStart, at);
-        problem.rangeEnd = Math.min(problem.rangeEnd, at + (long) keys);
         if (problem.scores.present() || problem.weights.present()) {
             problem.keys = Math.min(problem.keys, keys);
         }
-        run(of);
+        run(unit);
         end();
     }
 
