@@ -138,13 +138,19 @@ class PollutionTest {
             }
             for (ElementType type : List.of(ElementType.FLOAT32, ElementType.BFLOAT16, ElementType.FLOAT16,
                     ElementType.INT8)) {
-                KvCache cache = KvCache.builder(4, 128).storage(type).capacity(1024).allocate(ARENA);
-                KvCache.Sequence sequence = cache.newSequence();
-                Tensor keys = random(4, 300, 128);
-                sequence.append(0, keys, keys);
-                calls.put("decode over " + type,
-                        attention(plain.build(), AttentionInputs.ofCache(random(1, 4, 1, 128), 0, sequence),
-                                AttentionOutputs.of(random(1, 4, 1, 128))));
+                for (int pageTokens : new int[]{1024, 128}) {
+                    KvCache cache = KvCache.builder(4, 128)
+                            .storage(type)
+                            .pageTokens(pageTokens)
+                            .capacity(1024)
+                            .allocate(ARENA);
+                    KvCache.Sequence sequence = cache.newSequence();
+                    Tensor keys = random(4, 300, 128);
+                    sequence.append(0, keys, keys);
+                    calls.put("decode over " + type + " in pages of " + pageTokens,
+                            attention(plain.build(), AttentionInputs.ofCache(random(1, 4, 1, 128), 0, sequence),
+                                    AttentionOutputs.of(random(1, 4, 1, 128))));
+                }
             }
             Tensor a = random(70, 200);
             Tensor b = random(200, 100);

@@ -73,7 +73,9 @@ class TierTrapTest {
         private static final int KEYS = 128;
         private static final int DEPTH = 64;
         private static final int DECODED_KEYS = 2048;
-        private static final int PAGE_TOKENS = 16;
+        /** So many heads, and tokens in a page, that pages are read head by head at every width. */
+        private static final int SHARED_HEADS = 8;
+        private static final int PAGE_TOKENS = 64;
 
         private static final Random RANDOM = new Random(1);
         private static final Arena ARENA = Arena.ofConfined();
@@ -124,7 +126,7 @@ class TierTrapTest {
                 decode("decoding over " + type, type, HEADS, DECODED_KEYS, 1);
             }
             decode("decoding of four rows", ElementType.FLOAT32, HEADS, DECODED_KEYS, 4);
-            decode("decoding over pages", ElementType.FLOAT32, 2 * HEADS, PAGE_TOKENS, 1);
+            decode("decoding over pages", ElementType.FLOAT32, SHARED_HEADS, PAGE_TOKENS, 1);
             for (int rows : new int[]{1, 2, 3, 4, 70}) {
                 multiply("multiply of " + rows + " rows", random(rows, KEYS), random(KEYS, KEYS));
             }
