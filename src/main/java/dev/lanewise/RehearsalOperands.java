@@ -46,7 +46,10 @@ final class RehearsalOperands {
         return Math.max(of.pageTokens(), (int) Math.ceilDiv(VectorPaths.SHARED_PIECE, tokenBytes));
     }
 
-    /** A cache of the key/value heads of so many query heads, with as many tokens as the longest of the sequences but no more than {@link #MOST_TOKENS}, all zeros. */
+    /**
+     * A cache of the key/value heads of so many query heads, with as many tokens as the longest of the sequences but no more than
+     * {@link #MOST_TOKENS}, all zeros.
+     */
     private static AttentionInputs overCache(AttentionInputs in, int heads) {
         int row = 0;
         for (int other = 1; other < in.sequences.length; other++) {

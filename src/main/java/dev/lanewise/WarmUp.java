@@ -18,8 +18,8 @@ import java.util.function.UnaryOperator;
  * compiled is measured, never assumed: the times of the real entry point have to stop falling, and to be those of compiled vector code.
  *
  * <p>A call of this kind stands for those to come, with tensors of their shapes, types, strides and kind of memory, and the same options
- * and outputs. One batch row and head of it (with few queries: all heads of one key/value head) are copied when the warm-up is made; after that nothing of the caller's is used but a layer's weights, and
- * outputs are never written. Numbers do not matter, but lengths, boundaries and masks decide what is seen, so give typical ones. Other batch
+ * and outputs. One batch row and head of it (with few queries: all heads of one key/value head) are copied when the warm-up is made; after
+ * that nothing of the caller's is used but a layer's weights, and outputs are never written. Numbers do not matter, but lengths, boundaries and masks decide what is seen, so give typical ones. Other batch
  * sizes, numbers of heads and of keys are warm with it. Another number of queries is where the last panel is as wide (see {@link
  * RuntimeInfo#lanes()}): a service with several lengths warms up several; the second takes far less than the first.
  *
@@ -67,8 +67,8 @@ public final class WarmUp {
     }
 
     /**
-     * A warm-up for a kind of call of a layer: for its projections and its attention, and in the end, unless masks, biases or outputs are added, for one batch row of
-     * the whole.
+     * A warm-up for a kind of call of a layer: for its projections and its attention, and in the end, unless masks, biases or outputs are
+     * added, for one batch row of the whole.
      *
      * @param layer the layer
      * @param x rows as they will come

@@ -31,9 +31,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Every kernel gets to C2 in a JVM with default flags and with others, also while the compilers have to fight for their cores. A method
- * that C1 cannot compile at tier 3 stays at tier 2 for ever, at a hundredth of the speed. The suite has one JVM on an idle machine and two at once on a busy one, the
- * last with flags that are different ones from day to day; {@code -Ddev.lanewise.test.tiers=20} makes it twenty busy ones, two at once, that take turns at
- * the flags.
+ * that C1 cannot compile at tier 3 stays at tier 2 for ever, at a hundredth of the speed. The suite has one JVM on an idle machine and two at
+ * once on a busy one, the last with flags that are different ones from day to day; {@code -Ddev.lanewise.test.tiers=20} makes it twenty busy
+ * ones, two at once, that take turns at the flags.
  */
 @Isolated("one of the machines is idle")
 class TierTrapTest {

@@ -10,9 +10,8 @@ import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Products with a few rows of float32 of one head after another. Rows go by two at a time: over 16 rows a head that lie in memory one after another a loop of
- * single rows reads 26 GB/s where one of pairs reads 33, for prefetching follows the distance from one load of an instruction to the next; with four rows
- * C2 mixes their loads, 15.
+ * Products with a few rows of float32 of one head after another. Rows go by two at a time: over 16 rows a head that lie in memory one after
+ * another a loop of single rows reads 26 GB/s where one of pairs reads 33; with four rows C2 mixes their loads, 15.
  */
 final class Float32Heads {
     private Float32Heads() {

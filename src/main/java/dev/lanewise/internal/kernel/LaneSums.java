@@ -14,9 +14,9 @@ import jdk.incubator.vector.VectorShuffle;
  * The sums across the lanes of vectors, as many as a vector has lanes, by a tree that transposes as it adds: COUNT − 1 additions for COUNT sums.
  * A fixed order, where {@code reduceLanes} leaves it open and the interpreter's differs from C2's.
  *
- * <p>Loops over the rows of keys ({@link Float32Rows} and its likes) have the tree written out: four vectors become one of quarters, and those, as many
- * as there are lanes in a quarter, become one of sums. A second pass over vectors that the loop had stored took longer than the adding does, because memory waits
- * meanwhile: int8 by two thirds, float32 by an eighth.
+ * <p>Loops over the rows of keys ({@link Float32Rows} and its likes) have the tree written out: four vectors become one of quarters, and
+ * those, as many as there are lanes in a quarter, become one of sums. A second pass over vectors that the loop had stored took longer than
+ * the adding does, because memory waits meanwhile: int8 by two thirds, float32 by an eighth.
  */
 final class LaneSums {
     private static final int QUARTER = COUNT / 4;
