@@ -45,38 +45,43 @@ public final class VectorSoftmax {
         boolean quads = (direct ? columns / COUNT : padded) <= QUAD_VECTORS;
         int together = quads ? fit - fit % QUAD_ROWS : fit;
         MemorySegment scratch = memory.memory(ROWS + (direct ? 0 : together * rowBytes));
+        MemorySegment source = direct ? in.segment : scratch;
+        MemorySegment target = direct ? out.segment : scratch;
+        long fromRow = direct ? in.rowStride : rowBytes;
+        long toRow = direct ? out.rowStride : rowBytes;
+        int width = direct ? columns : padded * COUNT;
         long max = MAX;
         long nextMax = NEXT_MAX;
         int ahead = 0;
         for (int row = 0; row < rows; row += together) {
             int some = Math.min(together, rows - row);
-            long from = in.at(0, 0, row);
-            long to = out.at(0, 0, row);
+            long from = direct ? in.at(0, 0, row) : ROWS;
+            long to = direct ? out.at(0, 0, row) : ROWS;
             if (!direct) {
-                for (int r = 0; r < some; r++) {
-                    Context.fill(scratch, ROWS + (r + 1) * rowBytes - BYTES, 1, Float.NEGATIVE_INFINITY);
-                }
-                RowStaging.load(in, from, some, columns, scratch, ROWS, rowBytes);
-                if (quads) {
-                    shortRows(scratch, ROWS, rowBytes, scratch, ROWS, rowBytes, some, padded * COUNT, scratch);
-                } else {
-                    longRows(scratch, ROWS, rowBytes, scratch, ROWS, rowBytes, some, padded * COUNT, scratch, max,
-                            false,
-                            0, nextMax);
-                }
-                RowStaging.store(scratch, ROWS, rowBytes, some, columns, out, to);
-            } else if (quads) {
-                shortRows(in.segment, from, in.rowStride, out.segment, to, out.rowStride, some, columns, scratch);
+                stage(in, row, some, columns, scratch, rowBytes);
+            }
+            if (quads) {
+                shortRows(source, from, fromRow, target, to, toRow, some, width, scratch);
             } else {
                 boolean known = ahead > 0;
-                ahead = Math.min(together, rows - row - some);
-                longRows(in.segment, from, in.rowStride, out.segment, to, out.rowStride, some, columns, scratch, max,
-                        known, ahead, nextMax);
+                ahead = direct ? Math.min(together, rows - row - some) : 0;
+                longRows(source, from, fromRow, target, to, toRow, some, width, scratch, max, known, ahead, nextMax);
                 long swap = max;
                 max = nextMax;
                 nextMax = swap;
             }
+            if (!direct) {
+                RowStaging.store(scratch, ROWS, rowBytes, some, columns, out, out.at(0, 0, row));
+            }
         }
+    }
+
+    /** Brings rows into scratch, filled up to whole vectors. */
+    private static void stage(Operand in, int row, int rows, int columns, MemorySegment scratch, long rowBytes) {
+        for (int r = 0; r < rows; r++) {
+            Context.fill(scratch, ROWS + (r + 1) * rowBytes - BYTES, 1, Float.NEGATIVE_INFINITY);
+        }
+        RowStaging.load(in, in.at(0, 0, row), rows, columns, scratch, ROWS, rowBytes);
     }
 
     private static void shortRows(MemorySegment in, long from, long fromRow, MemorySegment out, long to, long toRow,
