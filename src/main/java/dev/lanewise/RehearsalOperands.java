@@ -58,11 +58,13 @@ final class RehearsalOperands {
         KvCache of = in.sequences[row].cache();
         int kvHeads = Math.max(1, (int) (heads * of.kvHeads() / in.q.size(1)));
         int length = in.sequences[row].length(in.layer);
-        int pageTokens = kvHeads == 1 ? of.pageTokens() : sharedPage(of, kvHeads);
-        int tokens = kvHeads == 1
-                ? Math.min(MOST_TOKENS, length)
-                : Math.min(MOST_TOKENS, Math.max(length, 2 * pageTokens));
-        pageTokens = Math.clamp(tokens, 1, pageTokens);
+        int page = of.pageTokens();
+        if (kvHeads > 1) {
+            page = sharedPage(of, kvHeads);
+            length = Math.max(length, 2 * page);
+        }
+        int tokens = Math.min(MOST_TOKENS, length);
+        int pageTokens = Math.clamp(tokens, 1, page);
         Arena arena = Arena.ofAuto();
         KvCache.Sequence sequence = KvCache.builder(kvHeads, of.headDimension())
                 .valueDimension(of.valueDimension())

@@ -23,8 +23,6 @@ final class DecodeAttention implements UnitKernel {
     private static final int UNITS_A_THREAD = 4;
     /** Keys in a block of one row that goes through scratch: widened, 128 features of each stay in the first-level cache. */
     private static final int STAGED_KEYS = 64;
-    /** What is read in one piece, at least: a plain loop reads pieces of 256 KiB in random order at 0.95 of a stream, of 64 KiB 0.80, of 8 KiB 0.54. */
-    private static final long PIECE_BYTES = 1 << 18;
     /** Scratch that heads which are taken together may have: half of a second-level cache of 1 MiB. */
     private static final long TOGETHER_BYTES = 1 << 19;
 
@@ -50,7 +48,7 @@ final class DecodeAttention implements UnitKernel {
     /** One a batch row, some key/value heads and block of rows, and if those are too few for the threads, one a chunk of keys. */
     @Override
     public long units(AttentionProblem problem, ChunkParts states, int threads) {
-        states.heads = headsTogether(problem, PIECE_BYTES);
+        states.heads = headsTogether(problem, VectorPaths.LONG_PIECE);
         long chunks = chunks(problem);
         long wanted = UNITS_A_THREAD * (long) threads;
         states.used = threads > 1 && chunks > 1 && blocks(problem, states.heads) < wanted;
@@ -108,7 +106,7 @@ final class DecodeAttention implements UnitKernel {
 
     private void layOut(AttentionProblem problem) {
         int most = mostRows(problem);
-        at.set(problem, headsTogether(problem, PIECE_BYTES), most, blockKeys(problem, most));
+        at.set(problem, headsTogether(problem, VectorPaths.LONG_PIECE), most, blockKeys(problem, most));
     }
 
     private static int mostRows(AttentionProblem problem) {
@@ -179,7 +177,8 @@ final class DecodeAttention implements UnitKernel {
         long chunks = chunks(p);
         long blocks = blocks(p, headsTogether);
         for (long block = 0; block < blocks; block++) {
-            for (int h = 0; select(block) && h < heads; h++) {
+            int selected = select(block) ? heads : 0;
+            for (int h = 0; h < selected; h++) {
                 chunk.turnTo(h);
                 startTotal();
                 for (long c = 0; c < chunks; c++) {

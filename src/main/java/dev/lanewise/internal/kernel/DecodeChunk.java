@@ -182,7 +182,7 @@ final class DecodeChunk {
         for (int k = key; k < end;) {
             p.cancellation.check();
             int run = together(k, end);
-            if (scores.see(k, run)) {
+            if (run == count || scores.see(k, run)) {
                 if (valuesByHeads) {
                     mixHeads(k, run, k - key);
                 } else {

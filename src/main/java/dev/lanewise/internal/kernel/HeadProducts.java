@@ -12,7 +12,7 @@ import java.lang.foreign.MemorySegment;
  */
 final class HeadProducts {
     /** Vectors of float32 that one pass over the rows takes. */
-    private static final int WIDTH = 8;
+    private static final int WIDTH = RowProducts.WIDEST;
     /** Rows at a time; an argument, so that C2 counts no turns of a loop that has few. */
     private static final int PAIR = 2;
     /** The most rows in a run: so many of every head are a tenth of a millisecond between two looks at what may cancel the call. */
@@ -46,7 +46,7 @@ final class HeadProducts {
             Context.fill(scratch, out + h * outBytes, vectors, 0);
         }
         for (int d = 0; d < depth; d += WIDTH) {
-            long column = (long) d * COUNT * block.type.bytes();
+            long column = RowProducts.column(block, d);
             long from = query + (long) d * BYTES;
             if (block.type == ElementType.FLOAT32) {
                 dotFloat32(block, count, headBytes, heads, column, scratch, from, queryBytes, partial, out, outBytes);
@@ -80,13 +80,7 @@ final class HeadProducts {
         long first = block.start(0);
         for (int h = 0; h < heads; h++) {
             block.move(first + h * headBytes);
-            long from = query + h * queryBytes;
-            long to = out + h * outBytes;
-            switch (block.type) {
-                case BFLOAT16 -> BFloat16Rows.dot8(block, 0, count, column, scratch, from, to);
-                case FLOAT16 -> Float16Rows.dot8(block, 0, count, column, scratch, from, to);
-                default -> Int8Rows.dot8(block, 0, count, column, scratch, from, to);
-            }
+            RowProducts.dot(block, WIDTH, 0, count, column, scratch, query + h * queryBytes, out + h * outBytes);
         }
         block.move(first);
     }
@@ -105,7 +99,7 @@ final class HeadProducts {
             long weights, long weightBytes, long out, long outBytes) {
         int pairs = block.type == ElementType.FLOAT32 ? (end - first) / PAIR * PAIR : 0;
         for (int c = 0; c < columns; c += WIDTH) {
-            long column = (long) c * COUNT * block.type.bytes();
+            long column = RowProducts.column(block, c);
             long to = out + (long) c * BYTES;
             if (pairs > 0) {
                 Float32Heads.mix8(block.segment, block.start(0) + column + first * block.stride, block.stride, pairs,
@@ -123,14 +117,7 @@ final class HeadProducts {
         long start = block.start(0);
         for (int h = 0; h < heads; h++) {
             block.move(start + h * headBytes);
-            long from = weights + h * weightBytes;
-            long to = out + h * outBytes;
-            switch (block.type) {
-                case BFLOAT16 -> BFloat16Rows.mix8(block, first, end, column, scratch, from, to);
-                case FLOAT16 -> Float16Rows.mix8(block, first, end, column, scratch, from, to);
-                case INT8 -> Int8Rows.mix8(block, first, end, column, scratch, from, to);
-                default -> Float32Rows.mix8(block, first, end, column, scratch, from, to);
-            }
+            RowProducts.mix(block, WIDTH, first, end, column, scratch, weights + h * weightBytes, out + h * outBytes);
         }
         block.move(start);
     }

@@ -16,7 +16,8 @@ final class RowProducts {
     private static final boolean MANY_REGISTERS = StartUp.CHOICE.manyRegisters();
     private static final int GROUP = 4;
     private static final int PAIR = 2;
-    private static final int WIDEST = 8;
+    /** Vectors of float32 that the widest pass over the rows takes. */
+    static final int WIDEST = 8;
     /** Keys in a slice: 128 features of each are 32 KiB. */
     private static final int SLICE = 64;
 
@@ -63,7 +64,8 @@ final class RowProducts {
         }
     }
 
-    private static void dot(BlockRows block, int width, int first, int end, long column, MemorySegment scratch,
+    /** Adds the products of one query and so many vectors of each row, from a byte of the row on. */
+    static void dot(BlockRows block, int width, int first, int end, long column, MemorySegment scratch,
             long query, long out) {
         switch (block.type) {
             case BFLOAT16 -> {
@@ -103,7 +105,7 @@ final class RowProducts {
     }
 
     /** The byte where so many vectors of float32 begin in a row. */
-    private static long column(BlockRows block, int vectors) {
+    static long column(BlockRows block, int vectors) {
         return (long) vectors * COUNT * block.type.bytes();
     }
 
@@ -177,7 +179,8 @@ final class RowProducts {
         }
     }
 
-    private static void mix(BlockRows block, int width, int first, int end, long column, MemorySegment scratch,
+    /** Adds weighted rows to so many vectors of the context, from a byte of the row on. */
+    static void mix(BlockRows block, int width, int first, int end, long column, MemorySegment scratch,
             long weights, long out) {
         switch (block.type) {
             case BFLOAT16 -> {

@@ -39,7 +39,7 @@ public final class VectorPaths {
     private static final long FEW_KEYS = 1L << 61;
     private static final long HEAD_BY_HEAD = 1L << 62;
     /** Bytes of one head in a page from which on each head is read by itself: a plain loop reads such pieces at 0.95 of a stream. */
-    private static final long LONG_PIECE = 1 << 18;
+    public static final long LONG_PIECE = 1 << 18;
     /** Bytes of all heads in a page from which on it pays to read them together: 0.80, where 8 KiB are read at 0.54. */
     public static final long SHARED_PIECE = 1 << 16;
     private static final int SOFTMAX_OPERATIONS = 24;
