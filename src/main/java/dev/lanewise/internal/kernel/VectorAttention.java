@@ -17,10 +17,6 @@ import java.lang.foreign.MemorySegment;
  * place if they are float32 in native memory, else a block at a time through scratch.
  */
 final class VectorAttention implements UnitKernel {
-    /** Keys in a block: weights of 512 × 48 queries and the values they meet stay in the second-level cache; 256 are 2 %, 128 are 5 % slower. */
-    private static final int KEYS = VisibleBits.MAX_KEYS;
-    /** Queries in the widest panel. */
-    private static final int PANEL = QueryPanels.WIDEST_QUERIES;
     /** More heads at a time would push their keys and values out of the second-level cache. */
     private static final int HEADS_A_MASK = 2;
 
@@ -31,41 +27,10 @@ final class VectorAttention implements UnitKernel {
     private long batchRow;
     private final VisibleBits visible = new VisibleBits();
     /** The rows of a cache at hand. */
-    private final BlockRows block = new BlockRows(KEYS);
+    private final BlockRows block = new BlockRows(PanelLayout.KEYS);
 
+    private final PanelLayout at = new PanelLayout();
     private MemorySegment scratch;
-    /** Scratch of one head of the panel: the next four, each at a distance from where it starts. */
-    private long headBytes;
-    private long contextOffset;
-    private long maxOffset;
-    private long sumOffset;
-    /** Transposed, scaled queries (D × panel). */
-    private long panelAt;
-    /** Scores, then weights (keys × panel). */
-    private long scoresAt;
-    /** Transposed context (Dv × panel). */
-    private long contextAt;
-    /** What one block adds to the context (Dv × panel). */
-    private long productAt;
-    /** Running maxima, one a query. */
-    private long maxAt;
-    /** Running sums. */
-    private long sumAt;
-    /** Correction factors, then reciprocals of the sums. */
-    private long factorsAt;
-    /** Rows on their way from or to an operand (panel × the longest row). */
-    private long rowsAt;
-    /** Biases of a tile (keys × panel). */
-    private long biasAt;
-    /** A block under transposition. */
-    private long blockAt;
-    /** A block of keys that cannot be read in place. */
-    private long keysAt;
-    /** The same for values. */
-    private long valuesAt;
-    /** Scales of the rows of a block. */
-    private long scalesAt;
-    private long scratchBytes;
 
     /** The panel at hand: its heads and the one being worked on, first query, queries, and how many vectors they fill. */
     private int firstHead;
@@ -129,8 +94,8 @@ final class VectorAttention implements UnitKernel {
     public void begin(AttentionProblem problem, ChunkParts parts, Scratch<?> memory) {
         p = problem;
         batchRow = -1;
-        layOut();
-        scratch = memory.memory(scratchBytes);
+        at.set(p, headsTogether(p));
+        scratch = memory.memory(at.bytes);
     }
 
     @Override
@@ -167,42 +132,13 @@ final class VectorAttention implements UnitKernel {
 
     @Override
     public long scratchBytes(AttentionProblem problem) {
-        p = problem;
-        layOut();
-        p = null;
-        return scratchBytes;
-    }
-
-    private void layOut() {
-        int longest = Transpose.padded(Math.max(Math.max(p.depth, p.valueDepth), KEYS));
-        scratchBytes = 0;
-        reserve((long) Transpose.padded(p.depth) * PANEL);
-        contextOffset = reserve((long) Transpose.padded(p.valueDepth) * PANEL);
-        maxOffset = reserve(PANEL);
-        sumOffset = reserve(PANEL);
-        headBytes = scratchBytes;
-        scratchBytes *= headsTogether(p);
-        scoresAt = reserve((long) Transpose.padded(KEYS) * PANEL);
-        productAt = reserve((long) p.valueDepth * PANEL);
-        factorsAt = reserve(PANEL);
-        rowsAt = reserve((long) longest * PANEL);
-        blockAt = reserve(Transpose.BLOCK_BYTES / Float.BYTES);
-        biasAt = reserve(p.additiveMask() ? (long) Transpose.padded(KEYS) * PANEL : 0);
-        boolean inPlace = !p.fromCache;
-        keysAt = reserve(inPlace && p.k.direct ? 0 : (long) KEYS * Transpose.padded(p.depth));
-        valuesAt = reserve(inPlace && p.v.direct ? 0 : (long) KEYS * Transpose.padded(p.valueDepth));
-        scalesAt = reserve(p.fromCache ? KEYS : 0);
+        at.set(problem, headsTogether(problem));
+        return at.bytes;
     }
 
     /** Bytes in a row of the panel at hand, and of everything that is as wide. */
     private long panelBytes() {
         return (long) vectors * BYTES;
-    }
-
-    private long reserve(long floats) {
-        long at = scratchBytes;
-        scratchBytes += (floats * Float.BYTES + 63) / 64 * 64;
-        return at;
     }
 
     private void panel() {
@@ -211,7 +147,7 @@ final class VectorAttention implements UnitKernel {
         for (int h = 0; h < heads; h++) {
             select(h);
             normalize();
-            if (partial && !Context.finite(scratch, contextAt, p.valueDepth * vectors)) {
+            if (partial && !Context.finite(scratch, at.contextAt, p.valueDepth * vectors)) {
                 careful = true;
                 mix(h, h + 1);
                 normalize();
@@ -229,35 +165,13 @@ final class VectorAttention implements UnitKernel {
     /** Turns to one of the panel's heads. */
     private void select(int h) {
         head = firstHead + h;
-        panelAt = h * headBytes;
-        contextAt = panelAt + contextOffset;
-        maxAt = panelAt + maxOffset;
-        sumAt = panelAt + sumOffset;
+        at.turnTo(h);
     }
 
     private void loadQueries() {
         long from = p.q.at(bounds.batch, head, bounds.queryRow + (long) query);
-        loadTransposed(p.q, from, queries, vectors * COUNT, p.depth, panelAt);
-        Context.multiply(scratch, panelAt, p.depth * vectors, p.scale);
-    }
-
-    /**
-     * Brings a rectangle of an operand into scratch as (columns × width); rows from {@code rows} to {@code width} are 0.
-     */
-    private void loadTransposed(Operand operand, long from, int rows, int width, int columns, long to) {
-        MemorySegment source = operand.segment;
-        long at = from;
-        long rowBytes = operand.rowStride;
-        boolean whole = rows == width && columns % COUNT == 0;
-        if (!operand.inPlace() || !whole) {
-            rowBytes = (long) Transpose.padded(columns) * Float.BYTES;
-            source = scratch;
-            at = rowsAt;
-            RowStaging.load(operand, from, rows, columns, scratch, rowsAt, rowBytes);
-            int floats = (int) (rowBytes / Float.BYTES);
-            Context.fill(scratch, rowsAt + rows * rowBytes, (width - rows) * floats / COUNT, 0);
-        }
-        Transpose.run(source, at, rowBytes, width, columns, scratch, to, panelBytes(), scratch, blockAt);
+        PanelStaging.load(p.q, from, queries, vectors, p.depth, scratch, at, at.panelAt);
+        Context.multiply(scratch, at.panelAt, p.depth * vectors, p.scale);
     }
 
     /** One pass over all the keys that the panel sees: leaves maxima, sums and the transposed context of some of its heads. */
@@ -265,8 +179,8 @@ final class VectorAttention implements UnitKernel {
         for (int h = from; h < to; h++) {
             select(h);
             loadQueries();
-            Context.fill(scratch, maxAt, vectors, p.sinks == null ? Float.NEGATIVE_INFINITY : p.sinks[head]);
-            Context.fill(scratch, sumAt, vectors, p.sinks == null ? 0 : 1);
+            Context.fill(scratch, at.maxAt, vectors, p.sinks == null ? Float.NEGATIVE_INFINITY : p.sinks[head]);
+            Context.fill(scratch, at.sumAt, vectors, p.sinks == null ? 0 : 1);
         }
         seen = 0;
         partial = false;
@@ -276,9 +190,9 @@ final class VectorAttention implements UnitKernel {
         }
         int first = bounds.first(query);
         int end = bounds.end(query + queries - 1L);
-        for (int key = first; key < end; key += KEYS) {
+        for (int key = first; key < end; key += PanelLayout.KEYS) {
             p.cancellation.check();
-            keyBlock(from, to, key, Math.min(KEYS, end - key));
+            keyBlock(from, to, key, Math.min(PanelLayout.KEYS, end - key));
         }
         if (!started) {
             clearContext(from, to);
@@ -295,19 +209,19 @@ final class VectorAttention implements UnitKernel {
         partial |= !all;
         for (int h = from; h < to; h++) {
             select(h);
-            MemorySegment.copy(scratch, maxAt, scratch, factorsAt, panelBytes());
+            MemorySegment.copy(scratch, at.maxAt, scratch, at.factorsAt, panelBytes());
             int plain = plainKeys(keys, all);
             computeScores(bounds.keyRow + key, keys, plain);
             if (plain < keys) {
                 transform(key, keys);
-                long rest = scoresAt + plain * panelBytes();
+                long rest = at.scoresAt + plain * panelBytes();
                 if (all) {
-                    OnlineSoftmax.raiseMax(scratch, rest, keys - plain, vectors, maxAt);
+                    OnlineSoftmax.raiseMax(scratch, rest, keys - plain, vectors, at.maxAt);
                 } else {
-                    OnlineSoftmax.raiseVisibleMax(scratch, rest, keys - plain, vectors, maxAt, visible.words, plain);
+                    OnlineSoftmax.raiseVisibleMax(scratch, rest, keys - plain, vectors, at.maxAt, visible.words, plain);
                 }
             }
-            OnlineSoftmax.weigh(scratch, scoresAt, keys, vectors, maxAt, sumAt, factorsAt);
+            OnlineSoftmax.weigh(scratch, at.scoresAt, keys, vectors, at.maxAt, at.sumAt, at.factorsAt);
             addValues(bounds.keyRow + key, keys, all);
         }
         started = true;
@@ -324,7 +238,7 @@ final class VectorAttention implements UnitKernel {
     private void clearContext(int from, int to) {
         for (int h = from; h < to; h++) {
             select(h);
-            Context.fill(scratch, contextAt, p.valueDepth * vectors, 0);
+            Context.fill(scratch, at.contextAt, p.valueDepth * vectors, 0);
         }
     }
 
@@ -335,7 +249,7 @@ final class VectorAttention implements UnitKernel {
             return true;
         }
         boolean hides = p.booleanMask()
-                || p.additiveMask() && (biasPerKey || ScoreTransforms.anyInfinite(scratch, biasAt, keys * vectors));
+                || p.additiveMask() && (biasPerKey || ScoreTransforms.anyInfinite(scratch, at.biasAt, keys * vectors));
         if (all && !hides) {
             return true;
         }
@@ -347,14 +261,14 @@ final class VectorAttention implements UnitKernel {
                 visible.and(j,
                         biasPerKey
                                 ? perKeyWord(j)
-                                : ScoreTransforms.finite(scratch, biasAt + j * panelBytes(), vectors));
+                                : ScoreTransforms.finite(scratch, at.biasAt + j * panelBytes(), vectors));
             }
         }
         return visible.showsAll(queries, keys);
     }
 
     private long perKeyWord(int j) {
-        return scratch.get(Lanes.FLOAT, biasAt + j * 4L) == Float.NEGATIVE_INFINITY ? 0 : -1;
+        return scratch.get(Lanes.FLOAT, at.biasAt + j * 4L) == Float.NEGATIVE_INFINITY ? 0 : -1;
     }
 
     private void loadBias(int key, int keys) {
@@ -365,9 +279,9 @@ final class VectorAttention implements UnitKernel {
                 + (bounds.keyRow + (long) key) * p.mask.columnStride;
         biasPerKey = p.mask.rowStride == 0;
         if (biasPerKey) {
-            RowStaging.load(p.mask, from, 1, keys, scratch, biasAt, 0);
+            RowStaging.load(p.mask, from, 1, keys, scratch, at.biasAt, 0);
         } else {
-            loadTransposed(p.mask, from, queries, vectors * COUNT, keys, biasAt);
+            PanelStaging.load(p.mask, from, queries, vectors, keys, scratch, at, at.biasAt);
         }
     }
 
@@ -376,7 +290,7 @@ final class VectorAttention implements UnitKernel {
         if (p.fromCache) {
             CachedRows cache = p.cached(bounds.batch);
             int kvHead = head / p.group;
-            block.load(cache, false, kvHead, row, keys, p.depth, scratch, keysAt);
+            block.load(cache, false, kvHead, row, keys, p.depth, scratch, at.keysAt);
             multiplyKeys(block.segment, block.start(0), block.stride, Float.BYTES, keys, plain);
             scaleScores(cache, false, kvHead, row, keys);
             return;
@@ -386,31 +300,30 @@ final class VectorAttention implements UnitKernel {
             multiplyKeys(p.k.segment, from, p.k.rowStride, p.k.columnStride, keys, plain);
         } else {
             long rowBytes = (long) p.depth * Float.BYTES;
-            RowStaging.load(p.k, from, keys, p.depth, scratch, keysAt, rowBytes);
-            multiplyKeys(scratch, keysAt, rowBytes, Float.BYTES, keys, plain);
+            RowStaging.load(p.k, from, keys, p.depth, scratch, at.keysAt, rowBytes);
+            multiplyKeys(scratch, at.keysAt, rowBytes, Float.BYTES, keys, plain);
         }
     }
 
     private void multiplyKeys(MemorySegment k, long from, long rowStride, long columnStride, int keys, int plain) {
-        Tile.multiply(k, from, rowStride, columnStride, plain, p.depth, scratch, panelAt, panelBytes(), vectors,
-                scratch,
-                scoresAt, panelBytes(), maxAt);
-        Tile.multiply(k, from + plain * rowStride, rowStride, columnStride, keys - plain, p.depth, scratch, panelAt,
-                panelBytes(), vectors, scratch, scoresAt + plain * panelBytes(), panelBytes());
+        Tile.multiply(k, from, rowStride, columnStride, plain, p.depth, scratch, at.panelAt, panelBytes(), vectors,
+                scratch, at.scoresAt, panelBytes(), at.maxAt);
+        Tile.multiply(k, from + plain * rowStride, rowStride, columnStride, keys - plain, p.depth, scratch, at.panelAt,
+                panelBytes(), vectors, scratch, at.scoresAt + plain * panelBytes(), panelBytes());
     }
 
     /** Applies the scales of keys to scores, or those of values to weights. */
     private void scaleScores(CachedRows cache, boolean ofValues, int kvHead, int row, int keys) {
         if (block.scaled) {
-            BlockRows.loadScales(cache, ofValues, kvHead, row, keys, scratch, scalesAt);
-            ScoreTransforms.multiplyRows(scratch, scoresAt, keys, vectors, scalesAt);
+            BlockRows.loadScales(cache, ofValues, kvHead, row, keys, scratch, at.scalesAt);
+            ScoreTransforms.multiplyRows(scratch, at.scoresAt, keys, vectors, at.scalesAt);
         }
     }
 
     /** Softcap, then biases. */
     private void transform(int key, int keys) {
         if (p.softcap != 0) {
-            ScoreTransforms.softcap(scratch, scoresAt, keys * vectors, p.softcap);
+            ScoreTransforms.softcap(scratch, at.scoresAt, keys * vectors, p.softcap);
         }
         bias(key, keys);
     }
@@ -418,22 +331,22 @@ final class VectorAttention implements UnitKernel {
     private void bias(int key, int keys) {
         long distance = query + bounds.offset - key;
         if (p.slopes != null) {
-            ScoreTransforms.alibi(scratch, scoresAt, keys, vectors, p.slopes[head], distance);
+            ScoreTransforms.alibi(scratch, at.scoresAt, keys, vectors, p.slopes[head], distance);
         }
         if (p.additiveMask()) {
             if (biasPerKey) {
-                ScoreTransforms.addToRows(scratch, scoresAt, keys, vectors, biasAt);
+                ScoreTransforms.addToRows(scratch, at.scoresAt, keys, vectors, at.biasAt);
             } else {
-                ScoreTransforms.add(scratch, scoresAt, keys, vectors, biasAt, panelBytes());
+                ScoreTransforms.add(scratch, at.scoresAt, keys, vectors, at.biasAt, panelBytes());
             }
         }
         if (p.positionBias.present()) {
             long stretch = distance - (keys - 1);
             for (int i = 0; i < keys - 1 + vectors * COUNT; i++) {
                 boolean inside = Math.abs(stretch + i) <= p.biasCentre;
-                scratch.set(Lanes.FLOAT, rowsAt + i * 4L, inside ? p.positionBias(head, stretch + i) : 0);
+                scratch.set(Lanes.FLOAT, at.rowsAt + i * 4L, inside ? p.positionBias(head, stretch + i) : 0);
             }
-            ScoreTransforms.add(scratch, scoresAt, keys, vectors, rowsAt + (keys - 1) * 4L, -4);
+            ScoreTransforms.add(scratch, at.scoresAt, keys, vectors, at.rowsAt + (keys - 1) * 4L, -4);
         }
     }
 
@@ -444,7 +357,7 @@ final class VectorAttention implements UnitKernel {
         long featureStride = p.v.columnStride;
         if (p.fromCache) {
             CachedRows cache = p.cached(bounds.batch);
-            block.load(cache, true, head / p.group, row, keys, p.valueDepth, scratch, valuesAt);
+            block.load(cache, true, head / p.group, row, keys, p.valueDepth, scratch, at.valuesAt);
             scaleScores(cache, true, head / p.group, row, keys);
             values = block.segment;
             from = block.start(0);
@@ -453,95 +366,87 @@ final class VectorAttention implements UnitKernel {
         } else if (!p.v.direct) {
             keyStride = (long) p.valueDepth * Float.BYTES;
             featureStride = Float.BYTES;
-            RowStaging.load(p.v, from, keys, p.valueDepth, scratch, valuesAt, keyStride);
+            RowStaging.load(p.v, from, keys, p.valueDepth, scratch, at.valuesAt, keyStride);
             values = scratch;
-            from = valuesAt;
+            from = at.valuesAt;
         }
         if (!started) {
-            Tile.multiply(values, from, featureStride, keyStride, p.valueDepth, keys, scratch, scoresAt, panelBytes(),
-                    vectors, scratch, contextAt, panelBytes());
+            Tile.multiply(values, from, featureStride, keyStride, p.valueDepth, keys, scratch, at.scoresAt,
+                    panelBytes(),
+                    vectors, scratch, at.contextAt, panelBytes());
         } else if (careful && !all) {
-            Context.addVisible(values, from, keyStride, featureStride, p.valueDepth, keys, scratch, scoresAt, vectors,
-                    contextAt,
-                    factorsAt, visible.words);
+            Context.addVisible(values, from, keyStride, featureStride, p.valueDepth, keys, scratch, at.scoresAt,
+                    vectors,
+                    at.contextAt,
+                    at.factorsAt, visible.words);
         } else {
-            Tile.multiply(values, from, featureStride, keyStride, p.valueDepth, keys, scratch, scoresAt, panelBytes(),
-                    vectors, scratch, productAt, panelBytes());
-            Context.accumulate(scratch, contextAt, p.valueDepth, vectors, factorsAt, productAt);
+            Tile.multiply(values, from, featureStride, keyStride, p.valueDepth, keys, scratch, at.scoresAt,
+                    panelBytes(),
+                    vectors, scratch, at.productAt, panelBytes());
+            Context.accumulate(scratch, at.contextAt, p.valueDepth, vectors, at.factorsAt, at.productAt);
         }
     }
 
     /** Divides by the sums. */
     private void normalize() {
-        Context.reciprocals(scratch, sumAt, vectors, seen, factorsAt);
-        Context.scale(scratch, contextAt, p.valueDepth, vectors, factorsAt);
+        Context.reciprocals(scratch, at.sumAt, vectors, seen, at.factorsAt);
+        Context.scale(scratch, at.contextAt, p.valueDepth, vectors, at.factorsAt);
     }
 
     private void storeContext() {
         long to = p.context.at(bounds.batch, head, bounds.queryRow + (long) query);
-        storeTransposed(contextAt, p.valueDepth, p.context, to);
-    }
-
-    /** Takes (rows × panel) out of scratch into queries × rows elements of an operand. */
-    private void storeTransposed(long from, int rows, Operand operand, long to) {
-        boolean whole = queries == vectors * COUNT && rows % COUNT == 0;
-        if (operand.inPlace() && whole) {
-            Transpose.run(scratch, from, panelBytes(), rows, queries, operand.segment, to, operand.rowStride, scratch,
-                    blockAt);
-        } else {
-            long rowBytes = (long) Transpose.padded(rows) * Float.BYTES;
-            Transpose.run(scratch, from, panelBytes(), rows, queries, scratch, rowsAt, rowBytes, scratch, blockAt);
-            RowStaging.store(scratch, rowsAt, rowBytes, queries, rows, operand, to);
-        }
+        PanelStaging.store(scratch, at, at.contextAt, p.valueDepth, queries, vectors, p.context, to);
     }
 
     /** Scalar: it is one value a query. */
     private void storeLogSumExp() {
-        long to = at(p.logSumExp, 0);
+        long to = output(p.logSumExp, 0);
         for (int i = 0; i < queries; i++) {
-            double value = OnlineSoftmax.logSumExp(scratch.get(Lanes.FLOAT, maxAt + i * 4L),
-                    scratch.get(Lanes.FLOAT, sumAt + i * 4L));
+            double value = OnlineSoftmax.logSumExp(scratch.get(Lanes.FLOAT, at.maxAt + i * 4L),
+                    scratch.get(Lanes.FLOAT, at.sumAt + i * 4L));
             Elements.setDouble(p.logSumExp.segment, p.logSumExp.type, to + i * p.logSumExp.rowStride, value);
         }
     }
 
     /** A second pass over all keys, for the outputs of shape (query, key); maxima and sums are final. */
     private void emit() {
-        Context.reciprocals(scratch, sumAt, vectors, seen, factorsAt);
-        for (int row = 0; row < p.keys; row += KEYS) {
+        Context.reciprocals(scratch, at.sumAt, vectors, seen, at.factorsAt);
+        for (int row = 0; row < p.keys; row += PanelLayout.KEYS) {
             p.cancellation.check();
-            int keys = Math.min(KEYS, p.keys - row);
+            int keys = Math.min(PanelLayout.KEYS, p.keys - row);
             int key = row - bounds.keyRow;
             computeScores(row, keys, 0);
             emitScores(ScoreStage.RAW, row, keys);
             if (p.softcap != 0) {
-                ScoreTransforms.softcap(scratch, scoresAt, keys * vectors, p.softcap);
+                ScoreTransforms.softcap(scratch, at.scoresAt, keys * vectors, p.softcap);
             }
             emitScores(ScoreStage.SOFTCAPPED, row, keys);
             loadBias(key, keys);
             boolean all = see(key, keys);
             bias(key, keys);
             if (!all) {
-                ScoreTransforms.hide(scratch, scoresAt, keys, vectors, visible.words);
+                ScoreTransforms.hide(scratch, at.scoresAt, keys, vectors, visible.words);
             }
             emitScores(ScoreStage.BIASED, row, keys);
             if (p.weights.present()) {
-                OnlineSoftmax.finalWeights(scratch, scoresAt, keys, vectors, maxAt, factorsAt, rowsAt);
+                OnlineSoftmax.finalWeights(scratch, at.scoresAt, keys, vectors, at.maxAt, at.factorsAt, at.rowsAt);
                 if (!all) {
-                    ScoreTransforms.zeroHidden(scratch, scoresAt, keys, vectors, visible.words);
+                    ScoreTransforms.zeroHidden(scratch, at.scoresAt, keys, vectors, visible.words);
                 }
-                storeTransposed(scoresAt, keys, p.weights, at(p.weights, row));
+                PanelStaging.store(scratch, at, at.scoresAt, keys, queries, vectors, p.weights,
+                        output(p.weights, row));
             }
         }
     }
 
     private void emitScores(ScoreStage point, int row, int keys) {
         if (p.scores.present() && p.scoreStage == point) {
-            storeTransposed(scoresAt, keys, p.scores, at(p.scores, row));
+            PanelStaging.store(scratch, at, at.scoresAt, keys, queries, vectors, p.scores,
+                    output(p.scores, row));
         }
     }
 
-    private long at(Operand operand, int column) {
+    private long output(Operand operand, int column) {
         return operand.at(bounds.batch, head, bounds.queryRow + (long) query) + column * operand.columnStride;
     }
 }
