@@ -9,9 +9,9 @@ import dev.lanewise.internal.plan.CompiledPaths;
  */
 final class Rehearsal {
     /** A piece that takes less is not the largest that one should be. */
-    private static final long SHORT_NANOS = 1_000_000;
+    private static final long SHORT_NANOS = 500_000;
     /** A piece that takes more is too large: C1's code at tier 3 is slower than that at tier 2, and a method may go through both. */
-    private static final long LONG_NANOS = 2_500_000;
+    private static final long LONG_NANOS = 1_250_000;
 
     private static final long SLOW_NANOS = 300_000;
 
