@@ -194,7 +194,7 @@ public final class Attention {
         try {
             AttentionBinding.bind(this, inputs, outputs, problem);
             problem.cancellation.begin(execution.interruptible, execution.limited(), end);
-            if (execution == Execution.REHEARSAL) {
+            if (execution.rehearsal) {
                 problem.cancellation.rehearse();
             }
             if (execution.workspace != null) {
@@ -211,7 +211,6 @@ public final class Attention {
             Scratch<AttentionScratch> scratch) {
         AttentionProblem problem = scratch.state.problem;
         Object event = Events.beginCall();
-        boolean told = execution != Execution.REHEARSAL;
         boolean failed = true;
         boolean warm = kernel == Kernel.VECTOR;
         try {
@@ -220,8 +219,8 @@ public final class Attention {
         } finally {
             long rows = problem.resultRows();
             long bytes = problem.operandBytes();
-            scratch.tally.count(told, rows, bytes, kernel == Kernel.VECTOR && !warm);
-            if (Events.endCall(event) && told) {
+            scratch.tally.count(execution.calls, rows, bytes, kernel == Kernel.VECTOR && !warm);
+            if (Events.endCall(event) && execution.calls > 0) {
                 Kernel ran = kernel == Kernel.VECTOR && !warm ? Kernel.SCALAR : kernel;
                 Events.writeCall(event, "attention", problem.shape(), ran.name(),
                         ran == Kernel.VECTOR ? RuntimeInfo.current().vectorBits() : 0, execution.threads, bytes,

@@ -59,7 +59,7 @@ record AttentionCopy(Attention attention, AttentionInputs inputs, AttentionOutpu
     }
 
     @Override
-    public void whole() {
-        attention.run(inputs, outputs, Execution.REHEARSAL);
+    public void whole(long turn) {
+        attention.run(inputs, outputs, Execution.rehearsal(turn));
     }
 }

@@ -22,6 +22,6 @@ interface CallCopy {
     /** Runs a part of a size on the vector kernel; where there are several parts, they take turns. */
     void part(int size, long turn);
 
-    /** Runs all of it, as a call does. */
-    void whole();
+    /** Runs all of it, as a call does; the ways that calls differ in take turns. */
+    void whole(long turn);
 }

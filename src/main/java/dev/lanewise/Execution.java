@@ -17,8 +17,10 @@ public final class Execution {
     private static final long NO_LIMIT = Long.MAX_VALUE;
     private static final Execution HERE = new Execution(null, 1, null, true, NO_LIMIT, false, 0);
 
-    /** Of a call that nobody made: deaf to interrupts, neither counted nor recorded. */
-    static final Execution REHEARSAL = new Execution(null, 1, null, false, NO_LIMIT, false, 0);
+    /** Of a call that nobody made: nothing ends it, and it is neither counted nor recorded. */
+    private static final Execution REHEARSAL = new Execution(true);
+    /** Likewise, and on the way of a call that is no rehearsal. */
+    private static final Execution QUIET = new Execution(false);
 
     final Executor executor;
     final int threads;
@@ -27,6 +29,10 @@ public final class Execution {
     private final long limit;
     private final boolean hasDeadline;
     private final long deadline;
+    /** Which ways through its checks a call takes is up to {@link dev.lanewise.internal.kernel.Cancellation#rehearse}. */
+    final boolean rehearsal;
+    /** As how many calls it counts. */
+    final int calls;
 
     private Execution(Executor executor, int threads, Workspace workspace, boolean interruptible, long limit,
             boolean hasDeadline, long deadline) {
@@ -37,6 +43,28 @@ public final class Execution {
         this.limit = limit;
         this.hasDeadline = hasDeadline;
         this.deadline = deadline;
+        rehearsal = false;
+        calls = 1;
+    }
+
+    private Execution(boolean rehearsal) {
+        executor = null;
+        threads = 1;
+        workspace = null;
+        interruptible = rehearsal;
+        limit = NO_LIMIT;
+        hasDeadline = false;
+        deadline = 0;
+        this.rehearsal = rehearsal;
+        calls = 0;
+    }
+
+    /**
+     * Of a call that nobody made. They take turns, for C2 leaves out the side of a branch that it has not seen: the first real call would go on in the
+     * interpreter there.
+     */
+    static Execution rehearsal(long turn) {
+        return (turn & 1) == 0 ? QUIET : REHEARSAL;
     }
 
     /**

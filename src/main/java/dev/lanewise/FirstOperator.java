@@ -31,7 +31,7 @@ final class FirstOperator {
             do {
                 before = System.nanoTime();
                 attention.run(AttentionInputs.of(square(), square(), square()), AttentionOutputs.of(square()),
-                        Execution.REHEARSAL);
+                        Execution.rehearsal(0));
             } while (System.nanoTime() - before > COMPILED_NANOS && before - start < LIMIT_NANOS);
         }
 

@@ -1,6 +1,7 @@
 package dev.lanewise;
 
 import java.util.List;
+import java.util.function.LongConsumer;
 import java.util.function.UnaryOperator;
 
 /**
@@ -9,14 +10,14 @@ import java.util.function.UnaryOperator;
  * @param parts its projections, one of each kind, and its attention
  * @param together one batch row of the layer, with operands of its own; null for a call with masks, biases or further outputs
  */
-record LayerCopy(List<CallCopy> parts, Runnable together) {
+record LayerCopy(List<CallCopy> parts, LongConsumer together) {
     /** The layer itself, deaf to interrupts and not counted. */
-    static Runnable together(MultiHeadAttention layer, Tensor x, Tensor source, Tensor out) {
+    static LongConsumer together(MultiHeadAttention layer, Tensor x, Tensor source, Tensor out) {
         Tensor ownX = row(x);
         Tensor ownSource = source == x ? ownX : row(source);
         Tensor ownOut = row(out);
-        return () -> layer.run(ownX, ownSource, UnaryOperator.identity(), UnaryOperator.identity(), ownOut,
-                Execution.REHEARSAL);
+        return turn -> layer.run(ownX, ownSource, UnaryOperator.identity(), UnaryOperator.identity(), ownOut,
+                Execution.rehearsal(turn));
     }
 
     private static Tensor row(Tensor tensor) {

@@ -163,9 +163,12 @@ public final class MatMul {
         try {
             problem.begin();
             problem.cancellation.begin(execution.interruptible, execution.limited(), end);
+            if (execution.rehearsal) {
+                problem.cancellation.rehearse();
+            }
             long runs = bindRows(problem, x, b, bias, y);
             for (long run = 0; run < runs; run++) {
-                compute(scratch, cold, execution != Execution.REHEARSAL);
+                compute(scratch, cold, execution.calls > 0);
                 problem.a.base += problem.a.batchStride;
                 problem.out.base += problem.out.batchStride;
             }
@@ -196,7 +199,7 @@ public final class MatMul {
             }
             failed = false;
         } finally {
-            scratch.tally.count(told, problem.m, problem.operandBytes(), vector && !warm);
+            scratch.tally.count(told ? 1 : 0, problem.m, problem.operandBytes(), vector && !warm);
             if (Events.endCall(event) && told) {
                 Events.writeCall(event, "multiply", "M " + problem.m + ", K " + problem.k + ", N " + problem.n,
                         warm ? info.kernel().name() : Kernel.SCALAR.name(), warm ? info.vectorBits() : 0, 1,

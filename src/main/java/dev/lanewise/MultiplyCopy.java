@@ -69,7 +69,7 @@ record MultiplyCopy(Tensor a, Tensor b, MemorySegment packed, Tensor bias, Tenso
     }
 
     @Override
-    public void whole() {
+    public void whole(long turn) {
         run(m, k);
     }
 

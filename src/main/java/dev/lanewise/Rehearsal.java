@@ -37,7 +37,7 @@ final class Rehearsal {
     boolean advance() {
         long start = System.nanoTime();
         if (whole) {
-            call.whole();
+            call.whole(runs);
         } else {
             call.part(Math.min(size, call.mostPart()), runs);
         }

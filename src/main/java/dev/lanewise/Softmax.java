@@ -84,7 +84,7 @@ public final class Softmax {
             }
             failed = false;
         } finally {
-            scratch.tally.count(told, problem.m, bytes, vector && !warm);
+            scratch.tally.count(told ? 1 : 0, problem.m, bytes, vector && !warm);
             if (Events.endCall(event) && told) {
                 Events.writeCall(event, "softmax", problem.m + " x " + problem.n,
                         warm ? info.kernel().name() : Kernel.SCALAR.name(), warm ? info.vectorBits() : 0, 1, bytes,

@@ -51,7 +51,7 @@ record SoftmaxCopy(Tensor in, Tensor out, int rows, int columns, long paths, lon
     }
 
     @Override
-    public void whole() {
+    public void whole(long turn) {
         run(rows, columns);
     }
 

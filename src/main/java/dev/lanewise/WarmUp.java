@@ -11,6 +11,7 @@ import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.LongConsumer;
 import java.util.function.UnaryOperator;
 
 /**
@@ -34,14 +35,14 @@ public final class WarmUp {
     /** What will be compiled, one after the other. */
     private final List<CallCopy> calls;
     /** The parts of a layer as it runs them, or null: what is between them should not be met for the first time by a first call. */
-    private final Runnable together;
+    private final LongConsumer together;
     private final Kernel kernel;
 
     private WarmUp(String name, Kernel kernel, List<CallCopy> calls) {
         this(name, kernel, calls, null);
     }
 
-    private WarmUp(String name, Kernel kernel, List<CallCopy> calls, Runnable together) {
+    private WarmUp(String name, Kernel kernel, List<CallCopy> calls, LongConsumer together) {
         this.name = name;
         this.kernel = kernel;
         this.calls = calls;
@@ -189,7 +190,7 @@ public final class WarmUp {
         int runs = 0;
         try {
             while (runs < TOGETHER && System.nanoTime() - start < TOGETHER_NANOS) {
-                together.run();
+                together.accept(runs);
                 runs++;
             }
         } catch (IllegalStateException | WrongThreadException closedOrConfined) {

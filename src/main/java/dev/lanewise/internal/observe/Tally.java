@@ -7,8 +7,8 @@ public sealed interface Tally {
     /** Where calls count whose scratch is not of a pool. */
     Shared SHARED = new Shared();
 
-    /** Counts one call; or nothing, of a rehearsal, which goes the same way. */
-    void count(boolean told, long rows, long bytes, boolean cold);
+    /** Counts one call, or none of a rehearsal, without a branch: the compilers shall not learn that one side of it is never taken. */
+    void count(int calls, long rows, long bytes, boolean cold);
 
     /** Adds what was counted. */
     void addTo(Sum sum);
@@ -33,11 +33,11 @@ public sealed interface Tally {
         private long coldCalls;
 
         @Override
-        public void count(boolean told, long moreRows, long moreBytes, boolean cold) {
-            calls += told ? 1 : 0;
-            rows += told ? moreRows : 0;
-            bytes += told ? moreBytes : 0;
-            coldCalls += told && cold ? 1 : 0;
+        public void count(int more, long moreRows, long moreBytes, boolean cold) {
+            calls += more;
+            rows += more * moreRows;
+            bytes += more * moreBytes;
+            coldCalls += cold ? more : 0;
         }
 
         @Override
@@ -57,16 +57,11 @@ public sealed interface Tally {
         private final LongAdder coldCalls = new LongAdder();
 
         @Override
-        public void count(boolean told, long moreRows, long moreBytes, boolean cold) {
-            if (!told) {
-                return;
-            }
-            calls.increment();
-            rows.add(moreRows);
-            bytes.add(moreBytes);
-            if (cold) {
-                coldCalls.increment();
-            }
+        public void count(int more, long moreRows, long moreBytes, boolean cold) {
+            calls.add(more);
+            rows.add(more * moreRows);
+            bytes.add(more * moreBytes);
+            coldCalls.add(cold ? more : 0);
         }
 
         @Override
