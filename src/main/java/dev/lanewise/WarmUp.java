@@ -30,6 +30,8 @@ public final class WarmUp {
     /** So often parts are run together. */
     private static final int TOGETHER = 20;
     private static final long TOGETHER_NANOS = 50_000_000;
+    /** How long a call goes on once its times have settled: C2 is not through with what takes little of them, and a first call would enter it cold. */
+    private static final long ON_NANOS = 100_000_000;
 
     private final String name;
     /** What will be compiled, one after the other. */
@@ -175,13 +177,24 @@ public final class WarmUp {
                 break;
             }
         }
-        if (obstacle.isEmpty() && together != null) {
-            runs += runTogether();
+        if (obstacle.isEmpty()) {
+            runs += together == null ? goOn(calls.getLast(), start, limit) : runTogether();
         }
         Report report = new Report(obstacle.isEmpty(), obstacle, Duration.ofNanos(System.nanoTime() - start), runs,
                 Duration.ofNanos(first), Duration.ofNanos(steady));
         Events.writeWarmUp(event, name, limit.toNanos(), runs, report.settled(), first, steady);
         return report;
+    }
+
+    private static int goOn(CallCopy call, long start, Duration limit) {
+        long settled = System.nanoTime();
+        int runs = 0;
+        while (System.nanoTime() - settled < ON_NANOS && !passed(start, limit)
+                && !Thread.currentThread().isInterrupted()) {
+            call.whole(runs);
+            runs++;
+        }
+        return runs;
     }
 
     /** The weights are the layer's: its arena may be another thread's, or closed by now. The parts are warm all the same. */
@@ -199,13 +212,17 @@ public final class WarmUp {
         return runs;
     }
 
+    private static boolean passed(long start, Duration limit) {
+        return Duration.ofNanos(System.nanoTime() - start).compareTo(limit) >= 0;
+    }
+
     /** Why a rehearsal did not settle; empty if it did. */
     private String run(Rehearsal rehearsal, long start, Duration limit) {
         while (!rehearsal.advance()) {
             if (Thread.currentThread().isInterrupted()) {
                 return rehearsal.obstacle("interrupted");
             }
-            if (Duration.ofNanos(System.nanoTime() - start).compareTo(limit) >= 0) {
+            if (passed(start, limit)) {
                 return rehearsal.obstacle("the limit of " + limit + " passed");
             }
             LockSupport.parkNanos(this, rehearsal.pause());
