@@ -11,7 +11,8 @@ import java.util.concurrent.Executor;
  * <p>An interrupt of the calling thread, and a deadline if there is one, end a call between blocks of up to 512 keys by 48 queries, on all its
  * threads: {@link java.util.concurrent.CancellationException}, outputs partly written, scratch ready for the next call. The
  * interrupt status stays set. A call whose thread is interrupted already ends before its first block. {@link Kernel#REFERENCE} looks once a
- * query.
+ * query. {@link MatMul} and {@link Softmax} look once in 8 million multiply-adds or 65,536 elements: 60 and 10 µs of 512-bit vectors, and within a
+ * millisecond of any others.
  */
 public final class Execution {
     private static final long NO_LIMIT = Long.MAX_VALUE;

@@ -6,10 +6,12 @@ import dev.lanewise.internal.memory.Scratch;
 import dev.lanewise.internal.observe.Events;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * Matrix multiply: out = a·b + bias, with sums in float32. Operands may have any strides, so a transposed operand is
- * {@link Tensor#transpose a.transpose(0, 1)}. Safe to call from any number of threads.
+ * {@link Tensor#transpose a.transpose(0, 1)}. Safe to call from any number of threads. A call runs on the calling thread, and an interrupt, a time limit or
+ * a deadline ends it as {@link Execution} says.
  *
  * <p>Until the vector kernel is compiled for a kind of call the scalar one runs, within the same error bounds; the system property
  * {@code dev.lanewise.bitStable} excludes the switch.
@@ -28,6 +30,7 @@ public final class MatMul {
      *         was and what was wanted, and nothing has been written
      * @throws IllegalStateException if an arena is closed
      * @throws WrongThreadException if a tensor belongs to another thread
+     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted; the output is then partly written
      */
     public static void multiply(Tensor a, Tensor b, Tensor out) {
         multiply(a, b, null, out);
@@ -44,11 +47,31 @@ public final class MatMul {
      *         was and what was wanted, and nothing has been written
      * @throws IllegalStateException if an arena is closed
      * @throws WrongThreadException if a tensor belongs to another thread
+     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted; the output is then partly written
      */
     public static void multiply(Tensor a, Tensor b, Tensor bias, Tensor out) {
+        multiply(a, b, bias, out, Execution.here());
+    }
+
+    /**
+     * The same, ended early by what the caller chooses.
+     *
+     * @param a (M, K)
+     * @param b (K, N)
+     * @param bias (N), added to every row; or null for none
+     * @param out (M, N), overlapping no other operand
+     * @param execution what may end the call; its threads do not matter, and it has no workspace
+     * @throws IllegalArgumentException if shapes, types or memory do not fit each other, or there is a workspace; the message names the
+     *         argument, what it was and what was wanted, and nothing has been written
+     * @throws IllegalStateException if an arena is closed
+     * @throws WrongThreadException if a tensor belongs to another thread
+     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted, or the time is up; the output is then partly
+     *         written
+     */
+    public static void multiply(Tensor a, Tensor b, Tensor bias, Tensor out, Execution execution) {
         checkMatrix("b", b);
         TensorChecks.apart("out", out, "b", b);
-        run(a, b, null, (int) b.size(0), (int) b.size(1), bias, out);
+        run(a, b, null, (int) b.size(0), (int) b.size(1), bias, out, execution);
     }
 
     /**
@@ -62,16 +85,40 @@ public final class MatMul {
      *         was and what was wanted, and nothing has been written
      * @throws IllegalStateException if an arena is closed
      * @throws WrongThreadException if a tensor belongs to another thread
+     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted; the output is then partly written
      */
     public static void multiply(Tensor a, PackedMatrix b, Tensor bias, Tensor out) {
-        run(a, b.matrix, b.packed, b.rows, b.columns, bias, out);
+        multiply(a, b, bias, out, Execution.here());
     }
 
-    private static void run(Tensor a, Tensor b, MemorySegment packed, int k, int n, Tensor bias, Tensor out) {
+    /**
+     * The same, ended early by what the caller chooses.
+     *
+     * @param a (M, K)
+     * @param b (K, N)
+     * @param bias (N), added to every row; or null for none
+     * @param out (M, N), overlapping no other operand
+     * @param execution what may end the call; its threads do not matter, and it has no workspace
+     * @throws IllegalArgumentException if shapes, types or memory do not fit each other, or there is a workspace; the message names the
+     *         argument, what it was and what was wanted, and nothing has been written
+     * @throws IllegalStateException if an arena is closed
+     * @throws WrongThreadException if a tensor belongs to another thread
+     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted, or the time is up; the output is then partly
+     *         written
+     */
+    public static void multiply(Tensor a, PackedMatrix b, Tensor bias, Tensor out, Execution execution) {
+        run(a, b.matrix, b.packed, b.rows, b.columns, bias, out, execution);
+    }
+
+    private static void run(Tensor a, Tensor b, MemorySegment packed, int k, int n, Tensor bias, Tensor out,
+            Execution execution) {
+        checkExecution("a multiply", execution);
+        long end = execution.end();
         check(a, k, n, bias, out);
         Scratch<MatMulProblem> scratch = MatMulProblem.POOL.acquire();
         try {
             scratch.state.begin();
+            scratch.state.cancellation.begin(execution.interruptible, execution.limited(), end);
             bind(scratch.state, a, b, packed, bias, out);
             scratch.state.m = (int) a.size(0);
             scratch.state.n = n;
@@ -213,6 +260,13 @@ public final class MatMul {
             scratch.state.clear();
         } finally {
             MatMulProblem.POOL.release(scratch);
+        }
+    }
+
+    static void checkExecution(String operation, Execution execution) {
+        Objects.requireNonNull(execution, "execution");
+        if (execution.workspace != null) {
+            throw new IllegalArgumentException("execution: has a workspace, wanted none for " + operation);
         }
     }
 

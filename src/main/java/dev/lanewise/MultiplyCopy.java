@@ -82,7 +82,7 @@ record MultiplyCopy(Tensor a, Tensor b, MemorySegment packed, Tensor bias, Tenso
             problem.m = rows;
             problem.n = n;
             problem.k = terms;
-            problem.cancellation.begin(false, false, 0);
+            problem.cancellation.rehearse();
             MatMul.compute(scratch, ColdCalls.WARM, false);
         } finally {
             MatMul.end(scratch);

@@ -10,7 +10,7 @@ import java.util.List;
 
 /**
  * The softmax of rows: exp(x − max) over its sum. Arithmetic is float32. Safe to call from any number of threads. It goes from the scalar kernel
- * to the vector kernel as {@link MatMul} does.
+ * to the vector kernel, and is ended early, as {@link MatMul} is.
  */
 public final class Softmax {
     private Softmax() {
@@ -26,12 +26,34 @@ public final class Softmax {
      *         was and what was wanted, and nothing has been written
      * @throws IllegalStateException if an arena is closed
      * @throws WrongThreadException if a tensor belongs to another thread
+     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted; the output is then partly written
      */
     public static void rows(Tensor in, Tensor out) {
+        rows(in, out, Execution.here());
+    }
+
+    /**
+     * The same, ended early by what the caller chooses.
+     *
+     * @param in (rows, columns)
+     * @param out of the same shape: the very view that {@code in} is, or memory that does not overlap it. In place a call that was ended
+     *        leaves neither all scores nor all weights
+     * @param execution what may end the call; its threads do not matter, and it has no workspace
+     * @throws IllegalArgumentException if shapes, types or memory do not fit each other, or there is a workspace; the message names the
+     *         argument, what it was and what was wanted, and nothing has been written
+     * @throws IllegalStateException if an arena is closed
+     * @throws WrongThreadException if a tensor belongs to another thread
+     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted, or the time is up; the output is then partly
+     *         written
+     */
+    public static void rows(Tensor in, Tensor out, Execution execution) {
+        MatMul.checkExecution("a softmax", execution);
+        long end = execution.end();
         check(in, out);
         Scratch<MatMulProblem> scratch = MatMulProblem.POOL.acquire();
         try {
             scratch.state.begin();
+            scratch.state.cancellation.begin(execution.interruptible, execution.limited(), end);
             scratch.state.a.set(in, false);
             scratch.state.out.set(out, false);
             scratch.state.m = (int) in.size(0);
@@ -78,7 +100,7 @@ public final class Softmax {
             if (!vector) {
                 problem.scalarSoftmax.run(problem.a, problem.out, problem.m, problem.n);
             } else if (cold == null || !cold.softmax(problem)) {
-                VectorSoftmax.run(problem.a, problem.out, problem.m, problem.n, scratch);
+                VectorSoftmax.run(problem.a, problem.out, problem.m, problem.n, scratch, problem.cancellation);
             } else {
                 warm = false;
             }

@@ -64,6 +64,7 @@ record SoftmaxCopy(Tensor in, Tensor out, int rows, int columns, long paths, lon
             problem.out.set(out, false);
             problem.m = count;
             problem.n = size;
+            problem.cancellation.rehearse();
             Softmax.compute(scratch, ColdCalls.WARM, false);
         } finally {
             MatMul.end(scratch);

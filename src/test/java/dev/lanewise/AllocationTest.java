@@ -138,6 +138,9 @@ class AllocationTest {
         calls.put("multiply, strided views", () -> MatMul.multiply(columns, narrow, singleY));
         calls.put("softmax", () -> Softmax.rows(single, singleY));
         calls.put("softmax, strided, in place", () -> Softmax.rows(columns, columns));
+        Execution hasDeadline = Execution.here().withDeadline(System.nanoTime() + Duration.ofHours(1).toNanos());
+        calls.put("multiply, deadline", () -> MatMul.multiply(single, weight, bias, singleY, hasDeadline));
+        calls.put("softmax, deadline", () -> Softmax.rows(single, singleY, hasDeadline));
         RotaryEmbedding rotary = RotaryEmbedding.of(8, RotaryEmbedding.Pairing.HALF_SPLIT, 10000, QUERIES);
         calls.put("rotary", () -> rotary.apply(x, 0, y));
         PartialAttention part = new PartialAttention(x, random(random, 2, QUERIES, 1));

@@ -59,6 +59,40 @@ class MatMulTest {
         }
     }
 
+    /** Blocks of terms do not depend on where the result goes. */
+    @Property(tries = 30, edgeCases = EdgeCasesMode.NONE)
+    void theBitsDoNotDependOnTheMemoryOfTheResult(@ForAll @IntRange(min = 2, max = 140) int m,
+            @ForAll @IntRange(min = 1, max = 150) int n, @ForAll @IntRange(max = 2600) int k,
+            @ForAll Layout.Order order, @ForAll boolean biased, @ForAll long seed) {
+        try (Arena arena = Arena.ofConfined()) {
+            Random random = new Random(seed);
+            Tensor a = matrix(Layout.PLAIN.normal(arena, random, 1, 1, 1, m, k));
+            Tensor b = matrix(Layout.PLAIN.normal(arena, random, 1, 1, 1, k, n));
+            Tensor bias = biased ? matrix(Layout.PLAIN.normal(arena, random, 1, 1, 1, 1, n)).select(0, 0) : null;
+            Tensor inPlace = matrix(Layout.PLAIN.allocate(arena, 1, 1, m, n));
+            Tensor elsewhere = matrix(
+                    new Layout(order, Layout.Place.HEAP, ElementType.FLOAT32).allocate(arena, 1, 1, m, n));
+            MatMul.multiply(a, b, bias, inPlace);
+            MatMul.multiply(a, b, bias, elsewhere);
+            assertArrayEquals(inPlace.toFloats(), elsewhere.toFloats());
+        }
+    }
+
+    /** More terms than the scalar kernel has on the heap at a time. */
+    @Example
+    void manyTerms() {
+        for (int k : new int[]{4096, 4097, 9001}) {
+            try (Arena arena = Arena.ofConfined()) {
+                Random random = new Random(k);
+                Tensor a = matrix(Layout.PLAIN.normal(arena, random, 1, 1, 1, 67, k));
+                Tensor b = matrix(Layout.PLAIN.normal(arena, random, 1, 1, 1, k, 70));
+                Tensor out = matrix(Layout.PLAIN.allocate(arena, 1, 1, 67, 70));
+                MatMul.multiply(a, b, out);
+                check(a, b, null, out);
+            }
+        }
+    }
+
     /** More rows than read b in place. */
     @Example
     void manyRowsWithAPackedPanel() {

@@ -10,12 +10,21 @@ public final class Cancellation {
     /** A thread that is never started, and so never interrupted. */
     private static final Thread NOBODY = new Thread();
     private static final long NEVER_NANOS = Long.MAX_VALUE / 2;
+    /** Elements between two looks of {@link #pass}: 10 µs where vectors go through them, half a millisecond where each waits for memory. */
+    private static final int PIECE = 1 << 16;
+    /** In a rehearsal: few, so that loops over pieces take more than one turn there, too. */
+    private static final int REHEARSED_PIECE = 1 << 9;
+    /** Multiply-adds that count as an element: 8 million between two looks, half a millisecond with vectors of 128 bits. */
+    static final int MULTIPLY_ADDS = 128;
 
     /** Whose interrupt ends the call, or null. */
     private Thread caller;
     private boolean limited;
     private long deadline;
     private int rehearsals;
+    private int piece = PIECE;
+    /** Elements since the last look. */
+    private long passed;
     /** The caller was interrupted while it waited for its helpers, which takes the mark from the thread. */
     private volatile boolean interrupted;
 
@@ -24,6 +33,8 @@ public final class Cancellation {
         caller = interruptible ? Thread.currentThread() : null;
         limited = hasDeadline;
         deadline = deadlineNanos;
+        piece = PIECE;
+        passed = PIECE;
         if (interrupted) {
             interrupted = false;
         }
@@ -38,6 +49,8 @@ public final class Cancellation {
         caller = (rehearsals & 1) == 0 ? null : NOBODY;
         limited = (rehearsals & 2) != 0;
         deadline = System.nanoTime() + NEVER_NANOS;
+        piece = REHEARSED_PIECE;
+        passed = REHEARSED_PIECE;
     }
 
     /** Ends the call. */
@@ -59,6 +72,20 @@ public final class Cancellation {
         }
         if (limited) {
             checkDeadline();
+        }
+    }
+
+    /** The most elements that a kernel may go through between two calls of {@link #pass}. */
+    int piece() {
+        return piece;
+    }
+
+    /** To be called before so many elements are gone through, by a call of one thread: looks before the first ones and then once a piece. */
+    void pass(long elements) {
+        passed += elements;
+        if (passed > piece) {
+            passed = elements;
+            check();
         }
     }
 

@@ -24,6 +24,11 @@ final class HeapRows {
 
     /** Copies rows × columns elements, from the byte {@code from} of the operand on. */
     void load(Operand operand, long from, int rows, int columns, float[][] to) {
+        load(operand, from, rows, columns, to, 0);
+    }
+
+    /** The same to the rows from {@code first} on. */
+    void load(Operand operand, long from, int rows, int columns, float[][] to, int first) {
         int bytes = operand.type.bytes();
         boolean even = operand.columnStride == bytes && operand.rowStride == (long) columns * bytes;
         int together = even ? rows : 1;
@@ -31,7 +36,7 @@ final class HeapRows {
         for (int r = 0; r < rows; r += together) {
             load(operand, from + r * operand.rowStride, together * columns);
             for (int i = 0; i < together; i++) {
-                System.arraycopy(line, i * columns, to[r + i], 0, columns);
+                System.arraycopy(line, i * columns, to[first + r + i], 0, columns);
             }
         }
     }

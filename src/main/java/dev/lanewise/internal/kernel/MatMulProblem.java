@@ -35,6 +35,8 @@ public final class MatMulProblem {
     MemorySegment scratch;
     /** Rows × panel, one block of the result. */
     long productAt;
+    /** As much, for what is added to it. */
+    long termAt;
     /** The bias as float32. */
     long biasAt;
     /** For the transposition. */
@@ -43,13 +45,17 @@ public final class MatMulProblem {
     long panelAt;
     /** Rows of a. */
     long rowsAt;
+    /** The panel of b at hand: its memory, the byte of its row 0 and bytes between rows. */
+    MemorySegment panel;
+    long panelFrom;
+    long panelRow;
 
     /** What may end the call early. */
     public final Cancellation cancellation = new Cancellation();
     /** The fallback of the multiply, with its state. */
     public final ScalarMatMul scalarMultiply = new ScalarMatMul(this);
     /** That of the softmax from a to out. */
-    public final ScalarSoftmax scalarSoftmax = new ScalarSoftmax();
+    public final ScalarSoftmax scalarSoftmax = new ScalarSoftmax(cancellation);
 
     /** Bytes of the operands, each element once. */
     public long operandBytes() {
@@ -74,6 +80,7 @@ public final class MatMulProblem {
         bias.clear();
         out.clear();
         packed = null;
+        panel = null;
         scratch = null;
         cancellation.clear();
         dirty = false;

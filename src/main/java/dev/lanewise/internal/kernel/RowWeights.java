@@ -47,9 +47,10 @@ final class RowWeights {
         }
     }
 
-    /** The largest lane of each row's vector, or 0 where that is −∞. */
+    /** The largest lane of each row's vector, or 0 where that is −∞. Leaves −∞ in the vectors, for other rows to raise. */
     static void reduceMaxima(MemorySegment scratch, long max, int rows, long tops) {
         MemorySegment memory = Lanes.requireNative(scratch);
+        FloatVector lowest = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY);
         for (int r = 0; r < rows; r++) {
             FloatVector m = FloatVector.fromMemorySegment(F, memory, max, ORDER);
             FloatVector other = m.rearrange(Transpose.XOR1);
@@ -65,6 +66,7 @@ final class RowWeights {
                 m = m.blend(other, other.compare(VectorOperators.GT, m));
             }
             m.blend(0, m.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY)).intoMemorySegment(memory, tops, ORDER);
+            lowest.intoMemorySegment(memory, max, ORDER);
             max += BYTES;
             tops += Float.BYTES;
         }
@@ -113,8 +115,8 @@ final class RowWeights {
     }
 
     /**
-     * {@link #exponentiate}, and in the same loop, which waits for arithmetic, the maxima of each lane of as many rows behind these as
-     * {@code ahead} says, which wait for memory. Of the others what is left for a maximum means nothing.
+     * {@link #exponentiate}, and in the same loop, which waits for arithmetic, {@link #raise} for as many rows behind these as {@code ahead}
+     * says, which waits for memory. Of the others what is left for a maximum means nothing.
      */
     static void exponentiateAhead(MemorySegment in, long at, long row, MemorySegment out, long to, long toRow, int rows,
             int vectors, MemorySegment scratch, long tops, long sums, int ahead, long nextMax) {
@@ -122,7 +124,6 @@ final class RowWeights {
         MemorySegment target = Lanes.requireNative(out);
         MemorySegment memory = Lanes.requireNative(scratch);
         IntVector zero = IntVector.zero(I);
-        IntVector lowest = FloatVector.broadcast(F, Float.NEGATIVE_INFINITY).reinterpretAsInts();
         FloatVector log2e = FloatVector.broadcast(F, Exp.LOG2E);
         FloatVector shifter = FloatVector.broadcast(F, Exp.SHIFTER);
         FloatVector minusLn2 = FloatVector.broadcast(F, Exp.MINUS_LN2);
@@ -135,8 +136,8 @@ final class RowWeights {
             FloatVector shift = FloatVector.broadcast(F, memory.get(FLOAT, tops));
             FloatVector sum = FloatVector.fromMemorySegment(F, memory, sums, ORDER);
             long next = r < ahead ? at + rows * row : at;
-            IntVector largest = lowest;
-            IntVector least = lowest;
+            IntVector largest = FloatVector.fromMemorySegment(F, memory, nextMax, ORDER).reinterpretAsInts();
+            IntVector least = largest;
             for (int v = 0; v < vectors; v++) {
                 long lane = (long) v * BYTES;
                 FloatVector x = FloatVector.fromMemorySegment(F, from, at + lane, ORDER).sub(shift);

@@ -26,7 +26,6 @@ final class SkinnyMatMul {
     static void run(MatMulProblem p) {
         int vectors = p.n / COUNT;
         for (int v = 0; v < vectors; v += RUN) {
-            p.cancellation.check();
             columns(p, (long) v * BYTES, Math.min(RUN, vectors - v));
         }
         if (p.n % COUNT != 0) {
@@ -35,11 +34,13 @@ final class SkinnyMatMul {
     }
 
     private static void columns(MatMulProblem p, long column, int vectors) {
+        p.cancellation.pass((long) vectors * COUNT);
         for (int i = 0; i < p.m; i++) {
             Context.fill(p.out.segment, p.out.at(0, 0, i) + column, vectors, 0);
         }
         for (int x = 0; x < p.k; x += DEPTH) {
             int depth = Math.min(DEPTH, p.k - x);
+            p.cancellation.pass((long) depth * vectors * COUNT);
             long b = p.b.at(0, 0, x) + column;
             for (int i = 0; i < p.m; i++) {
                 long a = p.a.at(0, 0, i) + x * p.a.columnStride;

@@ -1,5 +1,6 @@
 package dev.lanewise.internal.kernel;
 
+import static dev.lanewise.internal.kernel.Cancellation.MULTIPLY_ADDS;
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.F;
@@ -22,6 +23,8 @@ import jdk.incubator.vector.FloatVector;
  */
 public final class VectorMatMul {
     private static final MatMulBlocks BLOCKS = MatMulBlocks.of(StartUp.CHOICE.facts(), PANEL);
+    /** A multiple of the rows of every tile. */
+    private static final int TILED_ROWS = 24;
 
     private VectorMatMul() {
     }
@@ -48,13 +51,14 @@ public final class VectorMatMul {
         boolean staged = !p.a.direct || p.a.columnStride != Float.BYTES && p.k > 1 && p.n > PANEL;
         int together = staged ? Math.min(p.m, Math.max(CHUNK_ROWS, BLOCKS.stagedFloats() / Math.max(1, p.k))) : p.m;
         p.productAt = 0;
-        p.biasAt = p.productAt + (long) CHUNK_ROWS * PANEL * Float.BYTES;
+        p.termAt = p.productAt + (long) CHUNK_ROWS * PANEL * Float.BYTES;
+        p.biasAt = p.termAt + (p.k > BLOCKS.inner() ? (long) CHUNK_ROWS * PANEL * Float.BYTES : 0);
         p.freeAt = p.biasAt + (p.bias.present() ? (long) (p.n + COUNT) * Float.BYTES : 0);
         p.panelAt = p.freeAt + Packing.scratchBytes();
         p.rowsAt = p.panelAt + (p.packed == null ? (long) p.k * PANEL * Float.BYTES : 0);
         p.scratch = memory.memory(p.rowsAt + (staged ? (long) Transpose.padded(together) * p.k * Float.BYTES : 0));
         if (p.bias.present()) {
-            RowStaging.load(p.bias, p.bias.base, 1, p.n, p.scratch, p.biasAt, 0);
+            StagedPieces.load(p.bias, p.bias.base, 1, p.n, p.scratch, p.biasAt, 0, p.cancellation);
         }
         if (MatrixPaths.oneRow(p)) {
             SkinnyMatMul.run(p);
@@ -79,75 +83,132 @@ public final class VectorMatMul {
         int wholeColumns = p.k / COUNT * COUNT;
         int done = 0;
         if (p.a.direct && p.a.rowStride == Float.BYTES && wholeColumns == p.k) {
-            Transpose.run(p.a.segment, from, p.a.columnStride, p.k, wholeRows, p.scratch, p.rowsAt, rowBytes, p.scratch,
-                    p.freeAt);
+            int some = Math.max(COUNT, p.cancellation.piece() / Math.max(COUNT, wholeRows) / COUNT * COUNT);
+            for (int x = 0; x < p.k; x += some) {
+                int columns = Math.min(some, p.k - x);
+                p.cancellation.pass((long) columns * wholeRows);
+                Transpose.run(p.a.segment, from + x * p.a.columnStride, p.a.columnStride, columns, wholeRows, p.scratch,
+                        p.rowsAt + x * 4L, rowBytes, p.scratch, p.freeAt);
+            }
             done = wholeRows;
         }
-        RowStaging.load(p.a, from + done * p.a.rowStride, rows - done, p.k, p.scratch, p.rowsAt + done * rowBytes,
-                rowBytes);
+        StagedPieces.load(p.a, from + done * p.a.rowStride, rows - done, p.k, p.scratch, p.rowsAt + done * rowBytes,
+                rowBytes, p.cancellation);
     }
 
     private static void rows(MatMulProblem p, MemorySegment a, long from, long aRow, long aStep, int row, int rows) {
         for (int column = 0; column < p.n; column += PANEL) {
-            p.cancellation.check();
-            int vectors = Packing.vectors(p.n, column);
-            int start = Packing.start(p.n, column);
-            boolean whole = start + vectors * COUNT <= p.n;
-            if (whole && p.out.inPlace()) {
-                int first = 0;
-                do {
-                    int depth = Math.min(BLOCKS.inner(), p.k - first);
-                    panel(p, a, from + first * aStep, aRow, aStep, row, rows, column, first, depth, true);
-                    first += depth;
-                } while (first < p.k);
-            } else {
-                panel(p, a, from, aRow, aStep, row, rows, column, 0, p.k, false);
+            boolean whole = Packing.start(p.n, column) + Packing.vectors(p.n, column) * COUNT <= p.n;
+            if (!whole || !p.out.inPlace()) {
+                inScratch(p, a, from, aRow, aStep, row, rows, column);
+                continue;
+            }
+            int first = 0;
+            do {
+                int depth = Math.min(BLOCKS.inner(), p.k - first);
+                panel(p, rows, column, first, depth, p.panelAt);
+                if (first == 0) {
+                    multiply(p, a, from, aRow, aStep, row, rows, column, depth);
+                } else {
+                    multiplyAdd(p, a, from + first * aStep, aRow, aStep, row, rows, column, first, depth);
+                }
+                first += depth;
+            } while (first < p.k);
+        }
+    }
+
+    /** Finds so many rows of a panel, from the first one on; if it has to be packed for that, they go to a place in scratch. */
+    private static void panel(MatMulProblem p, int rows, int column, int first, int depth, long to) {
+        int vectors = Packing.vectors(p.n, column);
+        int start = Packing.start(p.n, column);
+        long width = (long) vectors * BYTES;
+        p.panelRow = width;
+        if (p.packed != null) {
+            p.panel = p.packed;
+            p.panelFrom = Packing.offset(p.k, column);
+        } else if (start + vectors * COUNT <= p.n && p.b.inPlace()
+                && (rows <= MatMulBlocks.UNPACKED_ROWS || p.b.rowStride == width)) {
+            p.panel = p.b.segment;
+            p.panelFrom = p.b.base + start * p.b.columnStride;
+            p.panelRow = p.b.rowStride;
+        } else {
+            p.cancellation.pass((long) depth * vectors * COUNT);
+            Packing.pack(p.b, first, depth, p.n, column, p.scratch, to, p.scratch, p.freeAt);
+            p.panel = p.scratch;
+            p.panelFrom = to - first * width;
+        }
+    }
+
+    /** The first rows of a panel by those of a, and the bias, some rows of the result at a time. */
+    private static void multiply(MatMulProblem p, MemorySegment a, long from, long aRow, long aStep, int row, int rows,
+            int column, int depth) {
+        int vectors = Packing.vectors(p.n, column);
+        int start = Packing.start(p.n, column);
+        long to = p.out.at(0, 0, row) + start * p.out.columnStride;
+        int most = p.cancellation.piece() * MULTIPLY_ADDS / (PANEL * (MULTIPLY_ADDS + depth));
+        int together = Math.max(TILED_ROWS, most / TILED_ROWS * TILED_ROWS);
+        for (int r = 0; r < rows; r += together) {
+            int some = Math.min(together, rows - r);
+            p.cancellation.pass(elements(some, vectors, depth));
+            MatMulTile.multiply(a, from + r * aRow, aRow, aStep, some, depth, p.panel, p.panelFrom, p.panelRow, vectors,
+                    p.out.segment, to + r * p.out.rowStride, p.out.rowStride);
+            if (p.bias.present()) {
+                add(p.scratch, p.biasAt + start * 4L, 0, p.out, to + r * p.out.rowStride, some, vectors);
             }
         }
     }
 
-    private static void panel(MatMulProblem p, MemorySegment a, long from, long aRow, long aStep, int row, int rows,
-            int column, int first, int depth, boolean direct) {
+    /** What the next rows of a panel add to that. */
+    private static void multiplyAdd(MatMulProblem p, MemorySegment a, long from, long aRow, long aStep, int row,
+            int rows, int column, int first, int depth) {
         int vectors = Packing.vectors(p.n, column);
-        int start = Packing.start(p.n, column);
         long width = (long) vectors * BYTES;
-        MemorySegment b = p.scratch;
-        long panel = p.panelAt;
-        long panelRow = width;
-        if (p.packed != null) {
-            b = p.packed;
-            panel = Packing.offset(p.k, column) + first * width;
-        } else if (start + vectors * COUNT <= p.n && p.b.inPlace()
-                && (rows <= MatMulBlocks.UNPACKED_ROWS || p.b.rowStride == width)) {
-            b = p.b.segment;
-            panel = p.b.at(0, 0, first) + start * p.b.columnStride;
-            panelRow = p.b.rowStride;
-        } else {
-            Packing.pack(p.b, first, depth, p.n, column, p.scratch, panel, p.scratch, p.freeAt);
-        }
-        long to = p.out.at(0, 0, row) + start * p.out.columnStride;
-        if (direct && first == 0) {
-            MatMulTile.multiply(a, from, aRow, aStep, rows, depth, b, panel, panelRow, vectors, p.out.segment, to,
-                    p.out.rowStride);
-            if (p.bias.present()) {
-                add(p.scratch, p.biasAt + start * 4L, 0, p.out, to, rows, vectors);
-            }
-            return;
-        }
+        long to = p.out.at(0, 0, row) + Packing.start(p.n, column) * p.out.columnStride;
         for (int r = 0; r < rows; r += CHUNK_ROWS) {
             int some = Math.min(CHUNK_ROWS, rows - r);
-            MatMulTile.multiply(a, from + r * aRow, aRow, aStep, some, depth, b, panel, panelRow, vectors, p.scratch,
-                    p.productAt, width);
-            if (direct) {
-                add(p.scratch, p.productAt, width, p.out, to + r * p.out.rowStride, some, vectors);
-            } else {
-                if (p.bias.present()) {
+            p.cancellation.pass(elements(some, vectors, depth));
+            MatMulTile.multiply(a, from + r * aRow, aRow, aStep, some, depth, p.panel,
+                    p.panelFrom + first * p.panelRow, p.panelRow, vectors, p.scratch, p.productAt, width);
+            add(p.scratch, p.productAt, width, p.out, to + r * p.out.rowStride, some, vectors);
+        }
+    }
+
+    /** The same sums in scratch, some rows at a time, for a result that cannot be written in place. */
+    private static void inScratch(MatMulProblem p, MemorySegment a, long from, long aRow, long aStep, int row, int rows,
+            int column) {
+        int vectors = Packing.vectors(p.n, column);
+        int start = Packing.start(p.n, column);
+        int columns = Math.min(vectors * COUNT, p.n - start);
+        long width = (long) vectors * BYTES;
+        long to = p.out.at(0, 0, row) + start * p.out.columnStride;
+        int packed = 0;
+        do {
+            panel(p, rows, column, packed, Math.min(BLOCKS.inner(), p.k - packed), p.panelAt + packed * width);
+            packed += BLOCKS.inner();
+        } while (packed < p.k);
+        for (int r = 0; r < rows; r += CHUNK_ROWS) {
+            int some = Math.min(CHUNK_ROWS, rows - r);
+            int first = 0;
+            do {
+                int depth = Math.min(BLOCKS.inner(), p.k - first);
+                p.cancellation.pass(elements(some, vectors, depth));
+                MatMulTile.multiply(a, from + r * aRow + first * aStep, aRow, aStep, some, depth, p.panel,
+                        p.panelFrom + first * p.panelRow, p.panelRow, vectors, p.scratch,
+                        first == 0 ? p.productAt : p.termAt, width);
+                if (first > 0) {
+                    ScoreTransforms.add(p.scratch, p.productAt, some, vectors, p.termAt, width);
+                } else if (p.bias.present()) {
                     ScoreTransforms.add(p.scratch, p.productAt, some, vectors, p.biasAt + start * 4L, 0);
                 }
-                int columns = Math.min(vectors * COUNT, p.n - start);
-                RowStaging.store(p.scratch, p.productAt, width, some, columns, p.out, to + r * p.out.rowStride);
-            }
+                first += depth;
+            } while (first < p.k);
+            RowStaging.store(p.scratch, p.productAt, width, some, columns, p.out, to + r * p.out.rowStride);
         }
+    }
+
+    /** What a part of the result counts as: its elements, and those that its multiply-adds are worth. */
+    private static long elements(int rows, int vectors, int depth) {
+        return (long) rows * vectors * COUNT * (MULTIPLY_ADDS + depth) / MULTIPLY_ADDS;
     }
 
     /** out += term, from rows of scratch {@code row} bytes apart. */

@@ -36,7 +36,8 @@ public final class VectorSoftmax {
     }
 
     /** All rows from one operand to the other; they may be the same. */
-    public static void run(Operand in, Operand out, int rows, int columns, Scratch<?> memory) {
+    public static void run(Operand in, Operand out, int rows, int columns, Scratch<?> memory,
+            Cancellation cancellation) {
         boolean direct = in.inPlace() && out.inPlace()
                 && columns >= COUNT;
         int padded = (columns + COUNT - 1) / COUNT;
@@ -53,35 +54,48 @@ public final class VectorSoftmax {
         long max = MAX;
         long nextMax = NEXT_MAX;
         int ahead = 0;
+        if (!quads) {
+            Context.fill(scratch, NEXT_MAX, together, Float.NEGATIVE_INFINITY);
+        }
         for (int row = 0; row < rows; row += together) {
             int some = Math.min(together, rows - row);
             long from = direct ? in.at(0, 0, row) : ROWS;
             long to = direct ? out.at(0, 0, row) : ROWS;
             if (!direct) {
-                stage(in, row, some, columns, scratch, rowBytes);
+                fillUp(scratch, some, rowBytes);
             }
             if (quads) {
+                cancellation.pass((long) some * width);
+                if (!direct) {
+                    RowStaging.load(in, in.at(0, 0, row), some, columns, scratch, ROWS, rowBytes);
+                }
                 shortRows(source, from, fromRow, target, to, toRow, some, width, scratch);
+                if (!direct) {
+                    RowStaging.store(scratch, ROWS, rowBytes, some, columns, out, out.at(0, 0, row));
+                }
             } else {
+                if (!direct) {
+                    StagedPieces.load(in, in.at(0, 0, row), some, columns, scratch, ROWS, rowBytes, cancellation);
+                }
                 boolean known = ahead > 0;
                 ahead = direct ? Math.min(together, rows - row - some) : 0;
-                longRows(source, from, fromRow, target, to, toRow, some, width, scratch, max, known, ahead, nextMax);
+                longRows(source, from, fromRow, target, to, toRow, some, width, scratch, max, known, ahead, nextMax,
+                        cancellation);
                 long swap = max;
                 max = nextMax;
                 nextMax = swap;
-            }
-            if (!direct) {
-                RowStaging.store(scratch, ROWS, rowBytes, some, columns, out, out.at(0, 0, row));
+                if (!direct) {
+                    StagedPieces.store(scratch, ROWS, rowBytes, some, columns, out, out.at(0, 0, row), cancellation);
+                }
             }
         }
     }
 
-    /** Brings rows into scratch, filled up to whole vectors. */
-    private static void stage(Operand in, int row, int rows, int columns, MemorySegment scratch, long rowBytes) {
+    /** −∞ in the last vector of each row in scratch. */
+    private static void fillUp(MemorySegment scratch, int rows, long rowBytes) {
         for (int r = 0; r < rows; r++) {
             Context.fill(scratch, ROWS + (r + 1) * rowBytes - BYTES, 1, Float.NEGATIVE_INFINITY);
         }
-        RowStaging.load(in, in.at(0, 0, row), rows, columns, scratch, ROWS, rowBytes);
     }
 
     private static void shortRows(MemorySegment in, long from, long fromRow, MemorySegment out, long to, long toRow,
@@ -125,22 +139,40 @@ public final class VectorSoftmax {
         putTails(scratch, out, to, toRow, rows, columns);
     }
 
-    /** Rows whose maxima of each lane are {@code known} or not; {@code ahead} rows that follow them get to know theirs. */
+    /**
+     * Rows whose maxima of each lane are {@code known} or not; {@code ahead} rows that follow them get to know theirs, which are −∞ before. A row
+     * that is longer than a piece is alone.
+     */
     private static void longRows(MemorySegment in, long from, long fromRow, MemorySegment out, long to, long toRow,
-            int rows, int columns, MemorySegment scratch, long max, boolean known, int ahead, long nextMax) {
+            int rows, int columns, MemorySegment scratch, long max, boolean known, int ahead, long nextMax,
+            Cancellation cancellation) {
         int vectors = columns / COUNT;
+        int piece = cancellation.piece() / COUNT;
         if (!known) {
             Context.fill(scratch, max, rows, Float.NEGATIVE_INFINITY);
-            RowWeights.raise(in, from, fromRow, rows, vectors, scratch, max);
+            for (int v = 0; v < vectors; v += piece) {
+                int some = Math.min(piece, vectors - v);
+                cancellation.pass((long) rows * some * COUNT);
+                RowWeights.raise(in, from + (long) v * BYTES, fromRow, rows, some, scratch, max);
+            }
         }
         takeTails(in, from, fromRow, rows, columns, scratch, max);
         RowWeights.reduceMaxima(scratch, max, rows, TOPS);
         Context.fill(scratch, SUMS, rows, 0);
-        RowWeights.exponentiateAhead(in, from, fromRow, out, to, toRow, rows, vectors, scratch, TOPS, SUMS, ahead,
-                nextMax);
+        for (int v = 0; v < vectors; v += piece) {
+            int some = Math.min(piece, vectors - v);
+            long lane = (long) v * BYTES;
+            cancellation.pass((long) rows * some * COUNT);
+            RowWeights.exponentiateAhead(in, from + lane, fromRow, out, to + lane, toRow, rows, some, scratch, TOPS,
+                    SUMS, ahead, nextMax);
+        }
         addTails(rows, columns, scratch);
         RowWeights.invertSums(scratch, SUMS, rows, FACTORS);
-        RowWeights.scale(out, to, toRow, rows, vectors, scratch, FACTORS);
+        for (int v = 0; v < vectors; v += piece) {
+            int some = Math.min(piece, vectors - v);
+            cancellation.pass((long) rows * some * COUNT);
+            RowWeights.scale(out, to + (long) v * BYTES, toRow, rows, some, scratch, FACTORS);
+        }
         putTails(scratch, out, to, toRow, rows, columns);
     }
 

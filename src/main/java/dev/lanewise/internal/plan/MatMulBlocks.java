@@ -14,6 +14,8 @@ public record MatMulBlocks(int inner, int stagedFloats) {
     /** Rows that are computed in scratch at a time, where the output cannot be written to directly. */
     public static final int CHUNK_ROWS = 64;
     private static final int LEAST_INNER = 256;
+    /** Of the second-level cache, what is used: a larger panel gains nothing, and takes long to pack where a call may be cancelled. */
+    private static final int MOST_BYTES = 2 << 20;
 
     /**
      * A panel takes a quarter of the second-level cache: every four rows of a stream through it again, beside a itself and the output.
@@ -22,7 +24,7 @@ public record MatMulBlocks(int inner, int stagedFloats) {
      * @param panelColumns columns of a panel
      */
     public static MatMulBlocks of(CpuFacts facts, int panelColumns) {
-        return new MatMulBlocks(Math.max(LEAST_INNER, facts.l2Bytes() / 4 / (panelColumns * Float.BYTES)),
-                facts.l2Bytes() / Float.BYTES);
+        int bytes = Math.min(facts.l2Bytes(), MOST_BYTES);
+        return new MatMulBlocks(Math.max(LEAST_INNER, bytes / 4 / (panelColumns * Float.BYTES)), bytes / Float.BYTES);
     }
 }
