@@ -1,6 +1,7 @@
 package dev.lanewise.jmh;
 
 import dev.lanewise.ElementType;
+import dev.lanewise.Execution;
 import java.util.Locale;
 
 /**
@@ -25,7 +26,7 @@ record DecodeCall(AttentionCall attention, String contender, int tokens) impleme
 
     @Override
     public Contender contender(String name) throws Exception {
-        return name.startsWith("lanewise-") ? LanewiseDecode.of(this) : attention.contender(name);
+        return name.startsWith("lanewise-") ? LanewiseDecode.of(this, Execution.here()) : attention.contender(name);
     }
 
     ElementType storage() {
@@ -65,7 +66,7 @@ record DecodeCall(AttentionCall attention, String contender, int tokens) impleme
             default -> BOUND;
         };
         int rows = attention.heads() * attention.queries();
-        int step = Operands.rowStep(work());
+        int step = Operands.rowStep(attention.work() / 2);
         double[] wanted = new double[depth];
         for (int row = Operands.firstRow(rows, step); row < rows; row += step) {
             int kvHead = row / attention.queries() / (attention.heads() / kvHeads());

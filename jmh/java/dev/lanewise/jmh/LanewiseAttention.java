@@ -22,18 +22,28 @@ final class LanewiseAttention implements Contender {
     private final Execution execution;
 
     /** Inputs of a shape, in a shared arena that is closed in the end, on so many threads. */
-    LanewiseAttention(Arena arena, Attention attention, AttentionInputs inputs, AttentionCall shape, int threads) {
+    LanewiseAttention(Arena arena, Attention attention, AttentionInputs inputs, AttentionCall shape, int threads,
+            Execution execution) {
         this.arena = arena;
         this.attention = attention;
         this.inputs = inputs;
         context = Tensor.allocate(arena, ElementType.FLOAT32, 1, shape.heads(), shape.queries(), shape.depth());
         outputs = AttentionOutputs.of(context);
         helpers = threads > 1 ? Executors.newFixedThreadPool(threads - 1) : null;
-        execution = Execution.here().withThreads(helpers, threads);
+        this.execution = execution.withThreads(helpers, threads);
     }
 
-    /** Tensors. */
+    /** Tensors, on one thread. */
+    static LanewiseAttention of(AttentionCall call, Execution execution) {
+        return of(call, 1, execution);
+    }
+
+    /** Tensors, on so many threads. */
     static LanewiseAttention of(AttentionCall call, int threads) {
+        return of(call, threads, Execution.here());
+    }
+
+    private static LanewiseAttention of(AttentionCall call, int threads, Execution execution) {
         Arena arena = Arena.ofShared();
         Attention.Builder builder = Attention.builder().bitStable();
         AttentionInputs inputs = AttentionInputs.of(
@@ -41,7 +51,7 @@ final class LanewiseAttention implements Contender {
                 Tensor.ofFloats(arena, call.k(), 1, call.heads(), call.keys(), call.depth()),
                 Tensor.ofFloats(arena, call.v(), 1, call.heads(), call.keys(), call.depth()));
         Attention attention = (call.causal() ? builder.causal(PositionOffset.topLeft()) : builder).build();
-        return new LanewiseAttention(arena, attention, inputs, call, threads);
+        return new LanewiseAttention(arena, attention, inputs, call, threads, execution);
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.lanewise.jmh;
 import dev.lanewise.Attention;
 import dev.lanewise.AttentionInputs;
 import dev.lanewise.ElementType;
+import dev.lanewise.Execution;
 import dev.lanewise.KvCache;
 import dev.lanewise.Tensor;
 import java.lang.foreign.Arena;
@@ -18,7 +19,7 @@ final class LanewiseDecode {
     private LanewiseDecode() {
     }
 
-    static LanewiseAttention of(DecodeCall call) {
+    static LanewiseAttention of(DecodeCall call, Execution execution) {
         AttentionCall shape = call.attention();
         int keys = shape.keys();
         int depth = shape.depth();
@@ -38,7 +39,8 @@ final class LanewiseDecode {
         }
         AttentionInputs inputs = AttentionInputs.ofCache(
                 Tensor.ofFloats(arena, shape.q(), 1, shape.heads(), shape.queries(), depth), 0, sequence);
-        return new LanewiseAttention(arena, Attention.builder().bitStable().build(), inputs, shape, call.threads());
+        return new LanewiseAttention(arena, Attention.builder().bitStable().build(), inputs, shape, call.threads(),
+                execution);
     }
 
     private static Tensor heads(Arena arena, float[] values, AttentionCall shape, int kvHeads) {

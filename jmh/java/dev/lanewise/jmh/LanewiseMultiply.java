@@ -1,6 +1,7 @@
 package dev.lanewise.jmh;
 
 import dev.lanewise.ElementType;
+import dev.lanewise.Execution;
 import dev.lanewise.MatMul;
 import dev.lanewise.PackedMatrix;
 import dev.lanewise.Tensor;
@@ -13,8 +14,10 @@ final class LanewiseMultiply implements Contender {
     private final Tensor b;
     private final PackedMatrix packed;
     private final Tensor product;
+    private final Execution execution;
 
-    LanewiseMultiply(MultiplyCall call, boolean pack) {
+    LanewiseMultiply(MultiplyCall call, boolean pack, Execution execution) {
+        this.execution = execution;
         a = Tensor.ofFloats(arena, call.a(), call.rows(), call.inner());
         b = Tensor.ofFloats(arena, call.b(), call.inner(), call.columns());
         packed = pack ? PackedMatrix.of(arena, b) : null;
@@ -24,9 +27,9 @@ final class LanewiseMultiply implements Contender {
     @Override
     public void run() {
         if (packed == null) {
-            MatMul.multiply(a, b, product);
+            MatMul.multiply(a, b, null, product, execution);
         } else {
-            MatMul.multiply(a, packed, null, product);
+            MatMul.multiply(a, packed, null, product, execution);
         }
     }
 

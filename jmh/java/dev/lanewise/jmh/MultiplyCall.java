@@ -1,5 +1,6 @@
 package dev.lanewise.jmh;
 
+import dev.lanewise.Execution;
 import java.util.Arrays;
 
 /** One matrix multiply: (rows, inner) by (inner, columns), all row-major. */
@@ -26,8 +27,8 @@ record MultiplyCall(int rows, int inner, int columns) implements Call {
     @Override
     public Contender contender(String name) throws Exception {
         return switch (name) {
-            case "lanewise" -> new LanewiseMultiply(this, false);
-            case "lanewise-packed" -> new LanewiseMultiply(this, true);
+            case "lanewise" -> new LanewiseMultiply(this, false, Execution.here());
+            case "lanewise-packed" -> new LanewiseMultiply(this, true, Execution.here());
             case "onnx" -> OnnxContender.multiply(this, false);
             case "onnx-packed" -> OnnxContender.multiply(this, true);
             case "pytorch" -> PyTorchContender.multiply(this);

@@ -75,6 +75,9 @@ final class Report {
         if (topic == Topic.SEQUENCE_LENGTH) {
             squares(measurements);
         }
+        if (topic == Topic.QUERY_ROWS) {
+            timesPerRow(measurements);
+        }
         measurements.stream()
                 .filter(Measurement::isLanewise)
                 .map(Measurement::contender)
@@ -90,6 +93,23 @@ final class Report {
             add("| %s | %.1f | %.3f |%n", one.call(), 1e3 * timePerSquare(one),
                     timePerSquare(one) / timePerSquare(own.getFirst()));
         }
+    }
+
+    /** The time of a query of all heads, to fall or stay level, relative to the contender's first. */
+    private void timesPerRow(List<Measurement> measurements) {
+        add("%n| call | contender | time per query row | of the first's |%n| --- | --- | ---: | ---: |%n");
+        for (Measurement one : measurements) {
+            Measurement first = measurements.stream()
+                    .filter(other -> other.contender().equals(one.contender()))
+                    .findFirst()
+                    .orElseThrow();
+            add("| %s | %s | %s | %.3f |%n", one.call(), one.contender(), time(timePerRow(one)),
+                    timePerRow(one) / timePerRow(first));
+        }
+    }
+
+    private static double timePerRow(Measurement one) {
+        return one.median() / AttentionCall.parse(one.call(), false).queries();
     }
 
     private static double timePerSquare(Measurement one) {

@@ -1,5 +1,6 @@
 package dev.lanewise.jmh;
 
+import dev.lanewise.Execution;
 import java.util.Arrays;
 
 /** One softmax along each row of a row-major matrix. */
@@ -26,7 +27,7 @@ record SoftmaxCall(int rows, int columns) implements Call {
     @Override
     public Contender contender(String name) throws Exception {
         return switch (name) {
-            case "lanewise" -> new LanewiseSoftmax(this);
+            case "lanewise" -> new LanewiseSoftmax(this, Execution.here());
             case "onnx" -> OnnxContender.softmax(this);
             case "pytorch" -> PyTorchContender.softmax(this);
             case "plain-java" -> new PlainSoftmax(this);

@@ -18,8 +18,11 @@ enum Topic {
     PROJECTIONS(Projections.class, "Projections", MultiplyCall::parse, true, List.of("64x384x384")),
     THREADS(Threads.class, "Attention on one and two threads", Threads::parse, true, List.of()),
     DECODE(Decode.class, "Decoding", Decode::parse, false, List.of("4x1x512x64")),
+    QUERY_ROWS(QueryRows.class, "Attention of some queries over a cache", call -> AttentionCall.parse(call, false), true,
+            List.of()),
     CACHE_APPEND(CacheAppend.class, "Appending a token to a cache", CacheAppend::parse, false, List.of()),
     OPTION_COSTS(OptionCosts.class, "Attention with options", call -> OptionCall.parse(call, "plain"), true, List.of()),
+    DEADLINE_COSTS(DeadlineCosts.class, "Calls that can be ended", EndableCall::parse, true, List.of()),
     SOFTMAX_ROWS(SoftmaxRows.class, "Softmax of rows", SoftmaxCall::parse, false, List.of("256x1024"));
     // @formatter:on
 
