@@ -123,7 +123,7 @@ public final class MatMul {
             scratch.state.m = (int) a.size(0);
             scratch.state.n = n;
             scratch.state.k = k;
-            compute(scratch, ColdCalls.UNPREPARED, true);
+            compute(scratch, ColdCalls.UNPREPARED, 1);
         } finally {
             end(scratch);
         }
@@ -215,7 +215,7 @@ public final class MatMul {
             }
             long runs = bindRows(problem, x, b, bias, y);
             for (long run = 0; run < runs; run++) {
-                compute(scratch, cold, execution.calls > 0);
+                compute(scratch, cold, execution.calls);
                 problem.a.base += problem.a.batchStride;
                 problem.out.base += problem.out.batchStride;
             }
@@ -228,8 +228,8 @@ public final class MatMul {
         return t.rank() == 2 || t.size(0) == 1 || t.stride(0) == t.size(1) * t.stride(1);
     }
 
-    /** Runs the kernel, or what stands in for it while it is cold, and tells who wants to know; of a rehearsal nobody does, but it goes the same way. */
-    static void compute(Scratch<MatMulProblem> scratch, ColdCalls cold, boolean told) {
+    /** Runs the kernel, or what stands in for it while it is cold, and tells who wants to know; a rehearsal counts as no call, but goes the same way. */
+    static void compute(Scratch<MatMulProblem> scratch, ColdCalls cold, int calls) {
         MatMulProblem problem = scratch.state;
         RuntimeInfo info = RuntimeInfo.current();
         boolean vector = info.kernel() == Kernel.VECTOR;
@@ -246,8 +246,8 @@ public final class MatMul {
             }
             failed = false;
         } finally {
-            scratch.tally.count(told ? 1 : 0, problem.m, problem.operandBytes(), vector && !warm);
-            if (Events.endCall(event) && told) {
+            scratch.tally.count(calls, problem.m, problem.operandBytes(), vector && !warm);
+            if (Events.endCall(event) && calls > 0) {
                 Events.writeCall(event, "multiply", "M " + problem.m + ", K " + problem.k + ", N " + problem.n,
                         warm ? info.kernel().name() : Kernel.SCALAR.name(), warm ? info.vectorBits() : 0, 1,
                         problem.operandBytes(), failed);

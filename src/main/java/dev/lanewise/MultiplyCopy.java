@@ -83,7 +83,7 @@ record MultiplyCopy(Tensor a, Tensor b, MemorySegment packed, Tensor bias, Tenso
             problem.n = n;
             problem.k = terms;
             problem.cancellation.rehearse();
-            MatMul.compute(scratch, ColdCalls.WARM, false);
+            MatMul.compute(scratch, ColdCalls.WARM, 0);
         } finally {
             MatMul.end(scratch);
         }

@@ -58,7 +58,7 @@ public final class Softmax {
             scratch.state.out.set(out, false);
             scratch.state.m = (int) in.size(0);
             scratch.state.n = (int) in.size(1);
-            compute(scratch, ColdCalls.UNPREPARED, true);
+            compute(scratch, ColdCalls.UNPREPARED, 1);
         } finally {
             MatMul.end(scratch);
         }
@@ -87,8 +87,8 @@ public final class Softmax {
         }
     }
 
-    /** Runs the kernel, or what stands in for it while it is cold, and tells who wants to know; of a rehearsal nobody does, but it goes the same way. */
-    static void compute(Scratch<MatMulProblem> scratch, ColdCalls cold, boolean told) {
+    /** Runs the kernel, or what stands in for it while it is cold, and tells who wants to know; a rehearsal counts as no call, but goes the same way. */
+    static void compute(Scratch<MatMulProblem> scratch, ColdCalls cold, int calls) {
         MatMulProblem problem = scratch.state;
         RuntimeInfo info = RuntimeInfo.current();
         boolean vector = info.kernel() == Kernel.VECTOR && problem.n > 0;
@@ -106,8 +106,8 @@ public final class Softmax {
             }
             failed = false;
         } finally {
-            scratch.tally.count(told ? 1 : 0, problem.m, bytes, vector && !warm);
-            if (Events.endCall(event) && told) {
+            scratch.tally.count(calls, problem.m, bytes, vector && !warm);
+            if (Events.endCall(event) && calls > 0) {
                 Events.writeCall(event, "softmax", problem.m + " x " + problem.n,
                         warm ? info.kernel().name() : Kernel.SCALAR.name(), warm ? info.vectorBits() : 0, 1, bytes,
                         failed);

@@ -65,7 +65,7 @@ record SoftmaxCopy(Tensor in, Tensor out, int rows, int columns, long paths, lon
             problem.m = count;
             problem.n = size;
             problem.cancellation.rehearse();
-            Softmax.compute(scratch, ColdCalls.WARM, false);
+            Softmax.compute(scratch, ColdCalls.WARM, 0);
         } finally {
             MatMul.end(scratch);
         }
