@@ -36,15 +36,15 @@ final class Float32Heads {
         MemorySegment from = requireNative(cache);
         MemorySegment memory = requireNative(scratch);
         for (int h = 0; h < heads; h++) {
-            long q = query + h * queryBytes;
-            FloatVector q0 = FloatVector.fromMemorySegment(F, memory, q, ORDER);
-            FloatVector q1 = FloatVector.fromMemorySegment(F, memory, q + BYTES, ORDER);
-            FloatVector q2 = FloatVector.fromMemorySegment(F, memory, q + 2 * BYTES, ORDER);
-            FloatVector q3 = FloatVector.fromMemorySegment(F, memory, q + 3 * BYTES, ORDER);
-            FloatVector q4 = FloatVector.fromMemorySegment(F, memory, q + 4 * BYTES, ORDER);
-            FloatVector q5 = FloatVector.fromMemorySegment(F, memory, q + 5 * BYTES, ORDER);
-            FloatVector q6 = FloatVector.fromMemorySegment(F, memory, q + 6 * BYTES, ORDER);
-            FloatVector q7 = FloatVector.fromMemorySegment(F, memory, q + 7 * BYTES, ORDER);
+            MemorySegment q = memory.asSlice(query + h * queryBytes, 8 * BYTES);
+            FloatVector q0 = FloatVector.fromMemorySegment(F, q, 0, ORDER);
+            FloatVector q1 = FloatVector.fromMemorySegment(F, q, BYTES, ORDER);
+            FloatVector q2 = FloatVector.fromMemorySegment(F, q, 2 * BYTES, ORDER);
+            FloatVector q3 = FloatVector.fromMemorySegment(F, q, 3 * BYTES, ORDER);
+            FloatVector q4 = FloatVector.fromMemorySegment(F, q, 4 * BYTES, ORDER);
+            FloatVector q5 = FloatVector.fromMemorySegment(F, q, 5 * BYTES, ORDER);
+            FloatVector q6 = FloatVector.fromMemorySegment(F, q, 6 * BYTES, ORDER);
+            FloatVector q7 = FloatVector.fromMemorySegment(F, q, 7 * BYTES, ORDER);
             long at = column + h * headBytes;
             long to = partial + h * partialBytes;
             for (long end = to + rows * (long) BYTES; to < end; to += pair * (long) BYTES) {
@@ -86,15 +86,15 @@ final class Float32Heads {
         MemorySegment from = requireNative(cache);
         MemorySegment memory = requireNative(scratch);
         for (int h = 0; h < heads; h++) {
-            long context = out + h * outBytes;
-            FloatVector c0 = FloatVector.fromMemorySegment(F, memory, context, ORDER);
-            FloatVector c1 = FloatVector.fromMemorySegment(F, memory, context + BYTES, ORDER);
-            FloatVector c2 = FloatVector.fromMemorySegment(F, memory, context + 2 * BYTES, ORDER);
-            FloatVector c3 = FloatVector.fromMemorySegment(F, memory, context + 3 * BYTES, ORDER);
-            FloatVector c4 = FloatVector.fromMemorySegment(F, memory, context + 4 * BYTES, ORDER);
-            FloatVector c5 = FloatVector.fromMemorySegment(F, memory, context + 5 * BYTES, ORDER);
-            FloatVector c6 = FloatVector.fromMemorySegment(F, memory, context + 6 * BYTES, ORDER);
-            FloatVector c7 = FloatVector.fromMemorySegment(F, memory, context + 7 * BYTES, ORDER);
+            MemorySegment context = memory.asSlice(out + h * outBytes, 8 * BYTES);
+            FloatVector c0 = FloatVector.fromMemorySegment(F, context, 0, ORDER);
+            FloatVector c1 = FloatVector.fromMemorySegment(F, context, BYTES, ORDER);
+            FloatVector c2 = FloatVector.fromMemorySegment(F, context, 2 * BYTES, ORDER);
+            FloatVector c3 = FloatVector.fromMemorySegment(F, context, 3 * BYTES, ORDER);
+            FloatVector c4 = FloatVector.fromMemorySegment(F, context, 4 * BYTES, ORDER);
+            FloatVector c5 = FloatVector.fromMemorySegment(F, context, 5 * BYTES, ORDER);
+            FloatVector c6 = FloatVector.fromMemorySegment(F, context, 6 * BYTES, ORDER);
+            FloatVector c7 = FloatVector.fromMemorySegment(F, context, 7 * BYTES, ORDER);
             long weight = weights + h * weightBytes;
             long at = column + h * headBytes;
             long end = weight + rows * 4L;
@@ -121,14 +121,14 @@ final class Float32Heads {
                 c7 = FloatVector.fromMemorySegment(F, next, 7 * BYTES, ORDER).fma(x, c7);
                 at += 2 * rowBytes;
             }
-            c0.intoMemorySegment(memory, context, ORDER);
-            c1.intoMemorySegment(memory, context + BYTES, ORDER);
-            c2.intoMemorySegment(memory, context + 2 * BYTES, ORDER);
-            c3.intoMemorySegment(memory, context + 3 * BYTES, ORDER);
-            c4.intoMemorySegment(memory, context + 4 * BYTES, ORDER);
-            c5.intoMemorySegment(memory, context + 5 * BYTES, ORDER);
-            c6.intoMemorySegment(memory, context + 6 * BYTES, ORDER);
-            c7.intoMemorySegment(memory, context + 7 * BYTES, ORDER);
+            c0.intoMemorySegment(context, 0, ORDER);
+            c1.intoMemorySegment(context, BYTES, ORDER);
+            c2.intoMemorySegment(context, 2 * BYTES, ORDER);
+            c3.intoMemorySegment(context, 3 * BYTES, ORDER);
+            c4.intoMemorySegment(context, 4 * BYTES, ORDER);
+            c5.intoMemorySegment(context, 5 * BYTES, ORDER);
+            c6.intoMemorySegment(context, 6 * BYTES, ORDER);
+            c7.intoMemorySegment(context, 7 * BYTES, ORDER);
         }
     }
 }

@@ -60,29 +60,30 @@ final class LaneSums {
      */
     static void add(MemorySegment scratch, long vectors, long to) {
         MemorySegment memory = Lanes.requireNative(scratch);
+        MemorySegment all = memory.asSlice(vectors, COUNT * BYTES);
         for (int i = 0; i < QUARTER; i++) {
-            long at = vectors + (long) i * BYTES;
-            FloatVector a = FloatVector.fromMemorySegment(F, memory, at, ORDER);
-            FloatVector b = FloatVector.fromMemorySegment(F, memory, at + 2L * QUARTER * BYTES, ORDER);
-            FloatVector c = FloatVector.fromMemorySegment(F, memory, at + 1L * QUARTER * BYTES, ORDER);
-            FloatVector d = FloatVector.fromMemorySegment(F, memory, at + 3L * QUARTER * BYTES, ORDER);
+            long at = (long) i * BYTES;
+            FloatVector a = FloatVector.fromMemorySegment(F, all, at, ORDER);
+            FloatVector b = FloatVector.fromMemorySegment(F, all, at + 2L * QUARTER * BYTES, ORDER);
+            FloatVector c = FloatVector.fromMemorySegment(F, all, at + 1L * QUARTER * BYTES, ORDER);
+            FloatVector d = FloatVector.fromMemorySegment(F, all, at + 3L * QUARTER * BYTES, ORDER);
             FloatVector ab = a.blend(b, BIT_FAR).add(b.blend(a, BIT_FAR).rearrange(XOR_FAR));
             FloatVector cd = c.blend(d, BIT_FAR).add(d.blend(c, BIT_FAR).rearrange(XOR_FAR));
             ab.blend(cd, BIT_NEAR)
                     .add(cd.blend(ab, BIT_NEAR).rearrange(XOR_NEAR))
-                    .intoMemorySegment(memory, at, ORDER);
+                    .intoMemorySegment(all, at, ORDER);
         }
         for (int i = 0; i < QUARTER / 2 && COUNT == 16; i++) {
-            long at = vectors + (long) i * BYTES;
-            FloatVector a = FloatVector.fromMemorySegment(F, memory, at, ORDER);
-            FloatVector b = FloatVector.fromMemorySegment(F, memory, at + 2L * BYTES, ORDER);
+            long at = (long) i * BYTES;
+            FloatVector a = FloatVector.fromMemorySegment(F, all, at, ORDER);
+            FloatVector b = FloatVector.fromMemorySegment(F, all, at + 2L * BYTES, ORDER);
             a.blend(b, Transpose.BIT2)
                     .add(b.blend(a, Transpose.BIT2).rearrange(Transpose.XOR2))
-                    .intoMemorySegment(memory, at, ORDER);
+                    .intoMemorySegment(all, at, ORDER);
         }
-        FloatVector sums = FloatVector.fromMemorySegment(F, memory, vectors, ORDER);
+        FloatVector sums = FloatVector.fromMemorySegment(F, all, 0, ORDER);
         if (COUNT > 4) {
-            FloatVector b = FloatVector.fromMemorySegment(F, memory, vectors + BYTES, ORDER);
+            FloatVector b = FloatVector.fromMemorySegment(F, all, BYTES, ORDER);
             sums = sums.blend(b, Transpose.BIT1).add(b.blend(sums, Transpose.BIT1).rearrange(Transpose.XOR1));
         }
         sums.add(FloatVector.fromMemorySegment(F, memory, to, ORDER)).intoMemorySegment(memory, to, ORDER);
