@@ -10,7 +10,7 @@ import java.lang.foreign.MemorySegment;
  * call, so that a call allocates nothing.
  */
 public final class Operand {
-    private static final Class<?> NATIVE = MemorySegment.NULL.getClass();
+    public static final Class<?> NATIVE = MemorySegment.NULL.getClass();
 
     /** The memory, or null while the operand is absent. */
     public MemorySegment segment;
