@@ -20,9 +20,9 @@ import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
- * What {@link OthersVectorCode} in the same JVM does to the kernels, in fresh JVMs. Where a vector's class is not known, C2 calls instead of
- * inlining, and boxes: so that no call allocates is tested always. How much slower calls are, and the other order, on request, as it takes an idle
- * machine: {@code -Ddev.lanewise.test.pollution} says in how many rounds of JVMs, which take turns.
+ * What {@link OthersVectorCode} and calls with operands on the heap, in the same JVM, do to the kernels, in fresh JVMs. Where the class of a vector or
+ * a segment is not known, C2 calls instead of inlining, and boxes: so that no call allocates is tested always. How much slower calls are, and the
+ * other order, on request, as it takes an idle machine: {@code -Ddev.lanewise.test.pollution} says in how many rounds of JVMs, which take turns.
  */
 @Execution(ExecutionMode.CONCURRENT)
 class PollutionTest {
@@ -32,9 +32,9 @@ class PollutionTest {
     enum Before {
         /** Nothing. */
         NOTHING,
-        /** Vector code of others. */
+        /** Vector code of others, and calls with operands on the heap. */
         OTHERS,
-        /** The calls, then vector code of others. */
+        /** The calls, then the same. */
         CALLS_AND_OTHERS
     }
 

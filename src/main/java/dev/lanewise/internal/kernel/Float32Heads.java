@@ -11,7 +11,8 @@ import jdk.incubator.vector.FloatVector;
 
 /**
  * Products with a few rows of float32 of one head after another. Rows go by two at a time: over 16 rows a head that lie in memory one after
- * another a loop of single rows reads 26 GB/s where one of pairs reads 33; with four rows C2 mixes their loads, 15.
+ * another a loop of single rows reads 26 GB/s where one of pairs reads 33, and 42 with a row's loads in the order of memory; with four rows C2
+ * mixes their loads, 15.
  */
 final class Float32Heads {
     private Float32Heads() {
@@ -121,7 +122,7 @@ final class Float32Heads {
                 c7 = FloatVector.fromMemorySegment(F, next, 7 * BYTES, ORDER).fma(x, c7);
                 at += 2 * rowBytes;
             }
-            // C2 loads a row's vectors in an order that follows from these stores: stored like this 0 to 7, 42 GB/s; stored 0 to 7, 0, 7, 6 to 1, 36.
+            // C2 takes the order in which it loads a row from these stores: from c0, c7 to c1 it makes 0 to 7, 42 GB/s; from c0 to c7, 0, 7 to 1, 36.
             c0.intoMemorySegment(context, 0, ORDER);
             c7.intoMemorySegment(context, 7 * BYTES, ORDER);
             c6.intoMemorySegment(context, 6 * BYTES, ORDER);
