@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
  * call, so that a call allocates nothing.
  */
 public final class Operand {
+    /** The one class of segments that the vector kernels are compiled for. */
     public static final Class<?> NATIVE = MemorySegment.NULL.getClass();
 
     /** The memory, or null while the operand is absent. */
@@ -89,7 +90,7 @@ public final class Operand {
         return direct && columnStride == Float.BYTES;
     }
 
-    /** Whether a segment is of the one class that the vector kernels are compiled for. */
+    /** Whether a segment is of the class {@link #NATIVE}. */
     public static boolean isNative(MemorySegment segment) {
         return segment.getClass() == NATIVE;
     }
