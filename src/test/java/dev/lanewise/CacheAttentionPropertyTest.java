@@ -31,7 +31,8 @@ class CacheAttentionPropertyTest {
         Arbitrary<Integer> features = Arbitraries.of(64, 128, 192, 256);
         return cases(Combinators
                 .combine(Arbitraries.integers().between(1, 2), Arbitraries.integers().between(1, 2),
-                        Arbitraries.of(1, 1, 1, 2, 4, 7, 9), Arbitraries.integers().between(1, 700), features, features)
+                        Arbitraries.of(1, 1, 1, 2, 4, 7, 9, 27), Arbitraries.integers().between(1, 700), features,
+                        features)
                 .as((batch, kvHeads, group, keys, depth, valueDepth) -> new AttentionCase.Sizes(batch, kvHeads, group,
                         1, keys, depth, valueDepth)));
     }

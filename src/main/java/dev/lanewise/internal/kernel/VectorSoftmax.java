@@ -63,20 +63,12 @@ public final class VectorSoftmax {
             long to = direct ? out.at(0, 0, row) : ROWS;
             if (!direct) {
                 fillUp(scratch, some, rowBytes);
+                StagedPieces.load(in, in.at(0, 0, row), some, columns, scratch, ROWS, rowBytes, cancellation);
             }
             if (quads) {
                 cancellation.pass((long) some * width);
-                if (!direct) {
-                    RowStaging.load(in, in.at(0, 0, row), some, columns, scratch, ROWS, rowBytes);
-                }
                 shortRows(source, from, fromRow, target, to, toRow, some, width, scratch);
-                if (!direct) {
-                    RowStaging.store(scratch, ROWS, rowBytes, some, columns, out, out.at(0, 0, row));
-                }
             } else {
-                if (!direct) {
-                    StagedPieces.load(in, in.at(0, 0, row), some, columns, scratch, ROWS, rowBytes, cancellation);
-                }
                 boolean known = ahead > 0;
                 ahead = direct ? Math.min(together, rows - row - some) : 0;
                 longRows(source, from, fromRow, target, to, toRow, some, width, scratch, max, known, ahead, nextMax,
@@ -84,9 +76,9 @@ public final class VectorSoftmax {
                 long swap = max;
                 max = nextMax;
                 nextMax = swap;
-                if (!direct) {
-                    StagedPieces.store(scratch, ROWS, rowBytes, some, columns, out, out.at(0, 0, row), cancellation);
-                }
+            }
+            if (!direct) {
+                StagedPieces.store(scratch, ROWS, rowBytes, some, columns, out, out.at(0, 0, row), cancellation);
             }
         }
     }
