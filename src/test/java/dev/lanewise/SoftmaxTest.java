@@ -25,6 +25,7 @@ class SoftmaxTest {
     void longRows() {
         check(1, 100_000, Layout.PLAIN, false, 1);
         check(2, 99_999, Layout.PLAIN, true, 2);
+        check(2, 99_999, new Layout(Layout.Order.GAPS, Layout.Place.NATIVE, ElementType.FLOAT32), true, 3);
     }
 
     /** Short rows are taken four at a time; long ones in groups, each of which looks at the next. */
