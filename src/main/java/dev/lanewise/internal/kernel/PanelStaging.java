@@ -2,12 +2,17 @@ package dev.lanewise.internal.kernel;
 
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
+import static dev.lanewise.internal.kernel.Lanes.FLOAT;
+import static dev.lanewise.internal.kernel.Lanes.requireNative;
 
 import dev.lanewise.internal.memory.Operand;
 import java.lang.foreign.MemorySegment;
 
 /** Rows of an operand of any type, stride and kind of segment, transposed into panels in scratch, and back. */
 final class PanelStaging {
+    /** Elements that are moved one by one, if not all of a square: copying rows, padding and transposing them takes 1.1 to 1.7 times a call's time. */
+    private static final int FEW = 256;
+
     private PanelStaging() {
     }
 
@@ -20,6 +25,10 @@ final class PanelStaging {
         int width = vectors * COUNT;
         boolean whole = rows == width && columns % COUNT == 0;
         if (!operand.inPlace() || !whole) {
+            if (operand.direct && (long) rows * columns <= FEW) {
+                loadFew(operand, from, rows, vectors, columns, scratch, to);
+                return;
+            }
             rowBytes = (long) Transpose.padded(columns) * Float.BYTES;
             source = scratch;
             at = layout.rowsAt;
@@ -39,11 +48,42 @@ final class PanelStaging {
         if (operand.inPlace() && whole) {
             Transpose.run(scratch, from, panelBytes, columns, rows, operand.segment, to, operand.rowStride, scratch,
                     layout.blockAt);
+        } else if (operand.direct && (long) rows * columns <= FEW) {
+            storeFew(scratch, from, panelBytes, columns, rows, operand, to);
         } else {
             long rowBytes = (long) Transpose.padded(columns) * Float.BYTES;
             Transpose.run(scratch, from, panelBytes, columns, rows, scratch, layout.rowsAt, rowBytes, scratch,
                     layout.blockAt);
             RowStaging.store(scratch, layout.rowsAt, rowBytes, rows, columns, operand, to);
+        }
+    }
+
+    private static void loadFew(Operand operand, long from, int rows, int vectors, int columns, MemorySegment scratch,
+            long to) {
+        MemorySegment source = requireNative(operand.segment);
+        MemorySegment memory = requireNative(scratch);
+        Context.fill(scratch, to, columns * vectors, 0);
+        for (int c = 0; c < columns; c++) {
+            long at = from + c * operand.columnStride;
+            long panel = to + (long) c * vectors * BYTES;
+            for (int r = 0; r < rows; r++) {
+                memory.set(FLOAT, panel + r * 4L, source.get(FLOAT, at));
+                at += operand.rowStride;
+            }
+        }
+    }
+
+    private static void storeFew(MemorySegment scratch, long from, long panelBytes, int columns, int rows,
+            Operand operand, long to) {
+        MemorySegment memory = requireNative(scratch);
+        MemorySegment target = requireNative(operand.segment);
+        for (int c = 0; c < columns; c++) {
+            long at = to + c * operand.columnStride;
+            long panel = from + c * panelBytes;
+            for (int r = 0; r < rows; r++) {
+                target.set(FLOAT, at, memory.get(FLOAT, panel + r * 4L));
+                at += operand.rowStride;
+            }
         }
     }
 }
