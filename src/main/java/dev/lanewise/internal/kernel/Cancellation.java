@@ -14,8 +14,6 @@ public final class Cancellation {
     private static final int PIECE = 1 << 16;
     /** In a rehearsal: few, so that loops over pieces take more than one turn there, too. */
     private static final int REHEARSED_PIECE = 1 << 9;
-    /** Multiply-adds that count as an element: 8 million between two looks, half a millisecond with vectors of 128 bits. */
-    static final int MULTIPLY_ADDS = 128;
 
     /** Whose interrupt ends the call, or null. */
     private Thread caller;
