@@ -16,8 +16,12 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
+import org.openjdk.jmh.annotations.Threads;
 
-/** What one core can do at most, measured in the same run as everything else: multiply-adds from registers, reads from memory. */
+/**
+ * What the machine can do at most, measured in the same run as everything else: multiply-adds from registers, reads from memory by one
+ * core and by two.
+ */
 @State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
@@ -30,6 +34,8 @@ public class MachineLimits {
     static final double FLOPS = 2.0 * ACCUMULATORS * STEPS;
     /** Read by one run of {@link #readMemory}; larger than any cache that a core can use alone. */
     static final long BYTES = 512L << 20;
+    /** Threads that read at once in {@link #readTogether}. */
+    static final int READERS = 2;
 
     private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
     private static final int BLOCK = 1 << 20;
@@ -108,6 +114,13 @@ public class MachineLimits {
             sum += readBlock(at);
         }
         return sum;
+    }
+
+    /** Two such streams at once, each through memory of its own. */
+    @Benchmark
+    @Threads(READERS)
+    public float readTogether() {
+        return readMemory();
     }
 
     private float readBlock(long at) {

@@ -49,6 +49,9 @@ final class Report {
         add("| the machine's limits in this run | median | min – max |%n| --- | ---: | ---: |%n");
         limit("FMA peak, GFLOP/s", results.fmaPeak());
         limit("read stream, GB/s", results.readBandwidth());
+        if (results.readBandwidthTogether().length > 0) {
+            limit("two read streams together, GB/s", results.readBandwidthTogether());
+        }
     }
 
     private void limit(String name, double[] rates) {

@@ -55,6 +55,11 @@ final class Results {
         return limit("readMemory", MachineLimits.BYTES);
     }
 
+    /** GB/s of two streams together, one figure a round; none if only topics were run that compute. */
+    double[] readBandwidthTogether() {
+        return limit("readTogether", MachineLimits.READERS * MachineLimits.BYTES);
+    }
+
     private double[] limit(String method, double work) {
         return results(MachineLimits.class.getName() + "." + method)
                 .flatMapToDouble(result -> Arrays.stream(rounds(result)))
