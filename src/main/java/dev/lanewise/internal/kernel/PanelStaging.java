@@ -6,29 +6,27 @@ import static dev.lanewise.internal.kernel.Lanes.FLOAT;
 import static dev.lanewise.internal.kernel.Lanes.requireNative;
 
 import dev.lanewise.internal.memory.Operand;
+import dev.lanewise.internal.plan.VectorPaths;
 import java.lang.foreign.MemorySegment;
 
 /** Rows of an operand of any type, stride and kind of segment, transposed into panels in scratch, and back. */
 final class PanelStaging {
-    /** Elements that are moved one by one, if not all of a square: copying rows, padding and transposing them takes 1.1 to 1.7 times a call's time. */
-    private static final int FEW = 256;
-
     private PanelStaging() {
     }
 
     /** Brings rows × columns of an operand into scratch as (columns × panel); what the panel has beyond the rows is 0. */
     static void load(Operand operand, long from, int rows, int vectors, int columns, MemorySegment scratch,
             PanelLayout layout, long to) {
+        if (!VectorPaths.transposes(operand, rows, columns)) {
+            loadFew(operand, from, rows, vectors, columns, scratch, to);
+            return;
+        }
         MemorySegment source = operand.segment;
         long at = from;
         long rowBytes = operand.rowStride;
         int width = vectors * COUNT;
         boolean whole = rows == width && columns % COUNT == 0;
         if (!operand.inPlace() || !whole) {
-            if (operand.direct && (long) rows * columns <= FEW) {
-                loadFew(operand, from, rows, vectors, columns, scratch, to);
-                return;
-            }
             rowBytes = (long) Transpose.padded(columns) * Float.BYTES;
             source = scratch;
             at = layout.rowsAt;
@@ -45,11 +43,11 @@ final class PanelStaging {
             Operand operand, long to) {
         long panelBytes = (long) vectors * BYTES;
         boolean whole = rows == vectors * COUNT && columns % COUNT == 0;
-        if (operand.inPlace() && whole) {
+        if (!VectorPaths.transposes(operand, rows, columns)) {
+            storeFew(scratch, from, panelBytes, columns, rows, operand, to);
+        } else if (operand.inPlace() && whole) {
             Transpose.run(scratch, from, panelBytes, columns, rows, operand.segment, to, operand.rowStride, scratch,
                     layout.blockAt);
-        } else if (operand.direct && (long) rows * columns <= FEW) {
-            storeFew(scratch, from, panelBytes, columns, rows, operand, to);
         } else {
             long rowBytes = (long) Transpose.padded(columns) * Float.BYTES;
             Transpose.run(scratch, from, panelBytes, columns, rows, scratch, layout.rowsAt, rowBytes, scratch,

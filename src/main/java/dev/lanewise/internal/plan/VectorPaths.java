@@ -14,6 +14,11 @@ public final class VectorPaths {
      * lanes rows by themselves are a third faster for 9 to 16 and a sixth for 24, as fast for 28 and slower for 32.
      */
     public static final int TILED_ROWS = Math.max(9, lanes() * 3 / 2 + 1);
+    /**
+     * Elements that go to or from a panel one by one, if they are not whole vectors of whole vectors: to copy rows, pad them and transpose the squares
+     * they are in takes 1.1 to 1.7 times a call's time.
+     */
+    private static final int ONE_BY_ONE = 256;
     /** Keys of a block of the kernel for few rows. */
     public static final int ROW_BLOCK = 256;
     private static final int WIDTHS = 0;
@@ -41,6 +46,7 @@ public final class VectorPaths {
     private static final int INNER = 59;
     private static final long FEW_KEYS = 1L << 61;
     private static final long HEAD_BY_HEAD = 1L << 62;
+    private static final long TRANSPOSES = 1L << 63;
     /** Bytes of one head in a page from which on each head is read by itself: a plain loop reads such pieces at 0.95 of a stream. */
     public static final long LONG_PIECE = 1 << 18;
     /** Bytes of all heads in a page from which on it pays to read them together: 0.80, where 8 KiB are read at 0.54. */
@@ -56,7 +62,7 @@ public final class VectorPaths {
             case CACHED_ROWS -> cachedRows(p) << CACHED | bit(headByHead(p), HEAD_BY_HEAD);
             case ROWS -> FEW_ROWS | rows(p);
             case FEW_KEYS -> FEW_KEYS;
-            case PANELS -> p.queryStarts.present() ? PACKED : widths(p);
+            case PANELS -> p.queryStarts.present() ? PACKED : panels(p);
         };
         paths |= p.fromCache ? CACHE | 1L << K + p.cached(0).type.ordinal() : layout(p.k) << K | layout(p.v) << V;
         paths |= layout(p.q) << Q | layout(p.context) << CONTEXT;
@@ -123,15 +129,26 @@ public final class VectorPaths {
         return (vectors >= 8 ? 1L : 0) | (vectors % 8 >= 4 ? 2L : 0) | (vectors % 4 > 0 ? 4L : 0);
     }
 
-    /** One bit for each width in vectors that a panel has: all are like the first or the last. */
-    private static long widths(AttentionProblem p) {
+    /** One bit for each width in vectors that a panel has, and one if squares are transposed: all panels are like the first or the last. */
+    private static long panels(AttentionProblem p) {
         QueryPanels panels = new QueryPanels();
         panels.cut(p.queries, p.sameKeysForAll());
-        return panels.count() == 0 ? 0 : (width(panels, 0) | width(panels, panels.count() - 1)) << WIDTHS;
+        return panels.count() == 0 ? 0 : panel(p, panels, 0) | panel(p, panels, panels.count() - 1);
     }
 
-    private static long width(QueryPanels panels, int panel) {
-        return 1L << (panels.first(panel + 1) - panels.first(panel) - 1) / lanes();
+    private static long panel(AttentionProblem p, QueryPanels panels, int panel) {
+        int queries = panels.first(panel + 1) - panels.first(panel);
+        boolean transposes = transposes(p.q, queries, p.depth) || transposes(p.context, queries, p.valueDepth)
+                || p.additiveMask() && p.mask.rowStride != 0 && transposes(p.mask, queries, p.keys)
+                || p.scores.present() && transposes(p.scores, queries, p.keys)
+                || p.weights.present() && transposes(p.weights, queries, p.keys);
+        return 1L << WIDTHS + (queries - 1) / lanes() | bit(transposes, TRANSPOSES);
+    }
+
+    /** Whether so many rows of an operand go to or from a panel in squares, and not one by one. */
+    public static boolean transposes(Operand operand, int rows, int columns) {
+        boolean whole = operand.inPlace() && rows % lanes() == 0 && columns % lanes() == 0;
+        return whole || !operand.direct || (long) rows * columns > ONE_BY_ONE;
     }
 
     /** One bit of five: in place with contiguous rows, in place with others, and copied from 32-bit, 16-bit or other elements. */
