@@ -107,6 +107,7 @@ public final class MatMul {
      *         written
      */
     public static void multiply(Tensor a, PackedMatrix b, Tensor bias, Tensor out, Execution execution) {
+        Objects.requireNonNull(b, "b");
         run(a, b.matrix, b.packed, b.rows, b.columns, bias, out, execution);
     }
 

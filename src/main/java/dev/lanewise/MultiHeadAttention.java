@@ -129,6 +129,9 @@ public final class MultiHeadAttention {
      */
     public void run(Tensor x, Tensor source, UnaryOperator<AttentionInputs> inputs,
             UnaryOperator<AttentionOutputs> outputs, Tensor out, Execution execution) {
+        Objects.requireNonNull(inputs, "inputs");
+        Objects.requireNonNull(outputs, "outputs");
+        Objects.requireNonNull(execution, "execution");
         if (execution.workspace != null) {
             throw new IllegalArgumentException("execution: has a workspace, wanted none for a layer");
         }
@@ -210,6 +213,7 @@ public final class MultiHeadAttention {
     }
 
     private static void checkRows(String name, Tensor tensor, long features) {
+        Objects.requireNonNull(tensor, name);
         int rank = tensor.rank();
         if (rank != 2 && rank != 3) {
             throw new IllegalArgumentException(name + ": rank " + rank + ", wanted 2 (L, E) or 3 (B, L, E)");

@@ -48,6 +48,8 @@ public record PartialAttention(Tensor context, Tensor logSumExp) {
      * @throws WrongThreadException if a tensor belongs to another thread
      */
     public void merge(PartialAttention other, PartialAttention out) {
+        Objects.requireNonNull(other, "other");
+        Objects.requireNonNull(out, "out");
         check("this.context", "this.logSumExp", this, out);
         check("other.context", "other.logSumExp", other, out);
         TensorChecks.writable("out.context", out.context);

@@ -68,6 +68,7 @@ public final class RotaryEmbedding {
      * @throws WrongThreadException if a tensor belongs to another thread
      */
     public void apply(Tensor in, long offset, Tensor out) {
+        Objects.requireNonNull(in, "in");
         int rank = in.rank();
         if (rank < 2) {
             throw new IllegalArgumentException("in: rank " + rank + ", wanted at least 2");

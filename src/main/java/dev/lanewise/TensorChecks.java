@@ -2,6 +2,7 @@ package dev.lanewise;
 
 import dev.lanewise.internal.memory.Overlap;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 
 /** Checks of one argument or two; each names the argument, what it was and what was wanted. */
 final class TensorChecks {
@@ -15,6 +16,7 @@ final class TensorChecks {
     }
 
     static void rank(String name, Tensor tensor, int wanted) {
+        Objects.requireNonNull(tensor, name);
         if (tensor.rank() != wanted) {
             throw new IllegalArgumentException(name + ": rank " + tensor.rank() + ", wanted " + wanted);
         }
