@@ -92,13 +92,14 @@ final class Fuzz implements Runnable {
             case 0, 1, 2, 3, 4 -> FuzzAttention.valid(random, large);
             case 5, 6 -> FuzzAttention.invalid(random);
             case 7, 8 -> FuzzAttention.wild(random);
-            case 9, 10 -> FuzzOperations.multiply(random, large);
-            case 11 -> FuzzOperations.softmax(random, large);
+            case 9, 10 -> FuzzMatrices.multiply(random, large);
+            case 11 -> FuzzMatrices.softmax(random, large);
             case 12 -> FuzzOperations.rotary(random);
             case 13 -> FuzzOperations.views(random);
             case 14 -> FuzzCache.changes(random);
             case 15, 16 -> FuzzCache.attention(random, large);
             case 17 -> FuzzCache.invalid(random);
+            case 18 -> FuzzMatrices.invalid(random);
             default -> NpyFuzz.run(random);
         }
     }

@@ -55,7 +55,7 @@ final class FuzzAttention {
         }
     }
 
-    private static byte[] bytes(Tensor tensor) {
+    static byte[] bytes(Tensor tensor) {
         return tensor.segment().toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
     }
 
@@ -123,7 +123,7 @@ final class FuzzAttention {
         return draw.rarely() ? -draw.between(1, 9) : (int) k.size(2) + draw.between(1, 9);
     }
 
-    private static long[] strides(Tensor tensor) {
+    static long[] strides(Tensor tensor) {
         long[] strides = new long[tensor.rank()];
         Arrays.setAll(strides, tensor::stride);
         return strides;

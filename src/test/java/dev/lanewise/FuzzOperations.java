@@ -3,75 +3,11 @@ package dev.lanewise;
 import java.lang.foreign.Arena;
 import java.util.random.RandomGenerator;
 
-/** Calls of everything beside the operator: multiply, softmax, rotary embedding, views. */
+/** Rotary embedding and views. */
 final class FuzzOperations {
     private static final double U = 0x1p-24;
 
     private FuzzOperations() {
-    }
-
-    /** A sum of k products and a bias is within (k + 2)·u·Σ|terms|. */
-    static void multiply(RandomGenerator random, boolean large) {
-        FuzzDraw draw = new FuzzDraw(random, large);
-        int m = draw.length();
-        int n = draw.length();
-        int k = draw.length();
-        try (Arena arena = Arena.ofConfined()) {
-            Tensor a = matrix(draw.layout().normal(arena, random, 1, 1, 1, m, k));
-            Tensor b = matrix(draw.layout().normal(arena, random, 1, 1, 1, k, n));
-            Tensor bias = draw.rarely() ? matrix(Layout.PLAIN.normal(arena, random, 1, 1, 1, 1, n)).select(0, 0) : null;
-            Tensor out = matrix(draw.layout().allocate(arena, 1, 1, m, n));
-            if (random.nextBoolean()) {
-                MatMul.multiply(a, b, bias, out);
-            } else {
-                MatMul.multiply(a, PackedMatrix.of(arena, b), bias, out);
-            }
-            float[] as = a.toFloats();
-            float[] bs = b.toFloats();
-            for (int i = 0; i < m; i++) {
-                for (int j = 0; j < n; j++) {
-                    double sum = bias == null ? 0 : bias.getFloat(j);
-                    double magnitude = Math.abs(sum);
-                    for (int x = 0; x < k; x++) {
-                        double term = (double) as[i * k + x] * bs[x * n + j];
-                        sum += term;
-                        magnitude += Math.abs(term);
-                    }
-                    double bound = (k + 2) * U * magnitude + Float.MIN_VALUE + ErrorBound.storage(out.type(), sum);
-                    require(out.getFloat(i, j), sum, bound, "product");
-                }
-            }
-        }
-    }
-
-    /** The argument of exp is rounded at |x|, at most 16 deviations; the sum of n positive terms adds n·u at most. */
-    static void softmax(RandomGenerator random, boolean large) {
-        FuzzDraw draw = new FuzzDraw(random, large);
-        int rows = draw.between(0, 3);
-        int columns = draw.length();
-        double deviation = draw.rarely() ? 10 : 1;
-        try (Arena arena = Arena.ofConfined()) {
-            Tensor in = matrix(draw.layout().normal(arena, random, deviation, 1, 1, rows, columns));
-            float[] x = in.toFloats();
-            Tensor out = random.nextBoolean() ? in : matrix(draw.layout().allocate(arena, 1, 1, rows, columns));
-            Softmax.rows(in, out);
-            for (int r = 0; r < rows; r++) {
-                double max = Double.NEGATIVE_INFINITY;
-                for (int c = 0; c < columns; c++) {
-                    max = Math.max(max, x[r * columns + c]);
-                }
-                double sum = 0;
-                for (int c = 0; c < columns; c++) {
-                    sum += Math.exp(x[r * columns + c] - max);
-                }
-                for (int c = 0; c < columns; c++) {
-                    double wanted = Math.exp(x[r * columns + c] - max) / sum;
-                    double bound = wanted * (32 * deviation + columns + 8) * U + Float.MIN_NORMAL
-                            + ErrorBound.storage(out.type(), wanted);
-                    require(out.getFloat(r, c), wanted, bound, "softmax");
-                }
-            }
-        }
     }
 
     /** Two products and a sum of float32, sine and cosine rounded: within 4·u·(|x| + |y|). */
@@ -145,11 +81,7 @@ final class FuzzOperations {
         };
     }
 
-    private static Tensor matrix(Tensor tensor) {
-        return tensor.select(0, 0).select(0, 0);
-    }
-
-    private static void require(float actual, double wanted, double bound, String name) {
+    static void require(float actual, double wanted, double bound, String name) {
         if (!(Math.abs(actual - wanted) <= bound)) {
             throw new AssertionError(name + " is " + actual + ", wanted " + wanted + " within " + bound);
         }

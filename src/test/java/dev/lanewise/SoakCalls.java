@@ -86,11 +86,11 @@ final class SoakCalls {
             case 4 -> cancelling(random);
             case 5 -> shared(random);
             case 6 -> {
-                FuzzOperations.multiply(random, true);
+                FuzzMatrices.multiply(random, true);
                 checked.incrementAndGet();
             }
             case 7 -> {
-                FuzzOperations.softmax(random, true);
+                FuzzMatrices.softmax(random, true);
                 checked.incrementAndGet();
             }
             default -> unchecked(random);
