@@ -21,12 +21,15 @@ import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /**
  * What {@link OthersVectorCode} and calls with operands on the heap, in the same JVM, do to the kernels, in fresh JVMs. Where the class of a vector or
- * a segment is not known, C2 calls instead of inlining, and boxes: so that no call allocates is tested always. How much slower calls are, and the
- * other order, on request, as it takes an idle machine: {@code -Ddev.lanewise.test.pollution} says in how many rounds of JVMs, which take turns.
+ * a segment is not known, C2 calls instead of inlining: it takes several times as long, and now and then a vector is boxed. So that no call allocates,
+ * and that most take no longer, is tested always. How much slower each is, and the other order, on request, as it takes an idle machine:
+ * {@code -Ddev.lanewise.test.pollution} says in how many rounds of JVMs, which take turns.
  */
 @Execution(ExecutionMode.CONCURRENT)
 class PollutionTest {
     private static final double LIMIT = 1.05;
+    /** Of the median of all calls, on a busy machine. It is 1.00 to 1.01, and was 3.9 where C2 did not know the class of a native segment. */
+    private static final double MOST_LIMIT = 2;
 
     /** What runs before the calls that are measured. */
     enum Before {
@@ -38,7 +41,7 @@ class PollutionTest {
         CALLS_AND_OTHERS
     }
 
-    /** Prints for each kind of call the median time in nanoseconds, the bytes that it allocates, and its name. */
+    /** Prints for each kind of call the median time in nanoseconds, of the processor, the bytes that it allocates, and its name. */
     static final class Program {
         private static final long OTHERS_NANOS = 1_000_000_000L;
         private static final long WARM_UP_NANOS = 500_000_000L;
@@ -118,11 +121,11 @@ class PollutionTest {
             long bytes = Long.MAX_VALUE;
             for (int i = 0; i < ROUNDS; i++) {
                 long allocated = THREADS.getCurrentThreadAllocatedBytes();
-                start = System.nanoTime();
+                start = THREADS.getCurrentThreadCpuTime();
                 for (long r = 0; r < repetitions; r++) {
                     call.run();
                 }
-                nanos[i] = (System.nanoTime() - start) / repetitions;
+                nanos[i] = (THREADS.getCurrentThreadCpuTime() - start) / repetitions;
                 bytes = Math.min(bytes, THREADS.getCurrentThreadAllocatedBytes() - allocated);
             }
             Arrays.sort(nanos);
@@ -207,11 +210,15 @@ class PollutionTest {
     }
 
     @Test
-    void noCallAllocates() throws IOException, InterruptedException {
+    void noCallAllocatesAndMostTakeNoLonger() throws IOException, InterruptedException {
         Assumptions.assumeTrue(RuntimeInfo.current().kernel() == Kernel.VECTOR, RuntimeInfo.current().reason());
+        Map<String, Measured> clean = measure(Before.NOTHING);
         Map<String, Measured> calls = measure(Before.OTHERS);
+        List<Double> ratios = new ArrayList<>();
+        clean.forEach((name, before) -> ratios.add(calls.get(name).nanos / before.nanos));
         calls.values().removeIf(measured -> measured.bytes == 0);
         assertEquals(Map.of(), calls, "allocate");
+        assertTrue(median(ratios) <= MOST_LIMIT, () -> "times as long as in a JVM without others: " + ratios);
     }
 
     @Test
