@@ -20,6 +20,10 @@ final class RowProducts {
     static final int WIDEST = 8;
     /** Keys in a slice: 128 features of each are 32 KiB. */
     private static final int SLICE = 64;
+    /** The same where two queries meet a key at once, which the second-level cache is fast enough for: memory starts anew for each slice. */
+    private static final int PAIR_SLICE = 256;
+    /** Whether two queries and what they meet fit the registers, and sums have the lanes that {@link Float32Rows#dot2x8} knows. */
+    private static final boolean DOT_PAIRS = MANY_REGISTERS && COUNT == 16;
 
     private RowProducts() {
     }
@@ -41,10 +45,16 @@ final class RowProducts {
         for (int r = 0; r < queries; r++) {
             Context.fill(scratch, out + r * outRow, Transpose.padded(count) / COUNT, 0);
         }
-        int slice = slice(queries, depth, block, count);
+        boolean pairs = DOT_PAIRS && queries >= PAIR && depth % WIDEST == 0;
+        int slice = pairs ? PAIR_SLICE : slice(queries, depth, block, count);
         for (int j = 0; j < count; j += slice) {
             int end = Math.min(count, j + slice);
-            for (int r = 0; r < queries; r++) {
+            int r = 0;
+            for (; pairs && r + PAIR <= queries; r += PAIR) {
+                dotPair(block, j, end, depth, scratch, query + r * queryRow, queryRow, out + r * outRow + j * 4L,
+                        outRow);
+            }
+            for (; r < queries; r++) {
                 dot(block, j, end, depth, scratch, query + r * queryRow, out + r * outRow + j * 4L);
             }
         }
@@ -53,6 +63,14 @@ final class RowProducts {
     /** Keys that are met again, by the next row or by the next pass, before others are: few enough to stay in the first-level cache. */
     private static int slice(int rows, int vectors, BlockRows block, int count) {
         return rows == 1 && vectors <= width(block.type, vectors) ? Math.max(1, count) : SLICE;
+    }
+
+    private static void dotPair(BlockRows block, int first, int end, int depth, MemorySegment scratch, long query,
+            long queryRow, long out, long outRow) {
+        for (int d = 0; d < depth; d += WIDEST) {
+            Float32Rows.dot2x8(block, first, end, column(block, d), scratch, query + (long) d * BYTES, queryRow, out,
+                    outRow);
+        }
     }
 
     private static void dot(BlockRows block, int first, int end, int depth, MemorySegment scratch, long query,
