@@ -45,7 +45,7 @@ final class RowProducts {
         for (int r = 0; r < queries; r++) {
             Context.fill(scratch, out + r * outRow, Transpose.padded(count) / COUNT, 0);
         }
-        boolean pairs = DOT_PAIRS && queries >= PAIR && depth % WIDEST == 0;
+        boolean pairs = DOT_PAIRS && block.type == ElementType.FLOAT32 && queries >= PAIR && depth % WIDEST == 0;
         int slice = pairs ? PAIR_SLICE : slice(queries, depth, block, count);
         for (int j = 0; j < count; j += slice) {
             int end = Math.min(count, j + slice);

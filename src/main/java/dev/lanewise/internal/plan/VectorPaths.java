@@ -100,12 +100,12 @@ public final class VectorPaths {
     }
 
     /**
-     * For q·kᵀ one bit for one row, for a few, or for enough to lie in lanes; for the values one for rows in pairs, in fours, or by themselves: a row that
-     * is left over does not count.
+     * For q·kᵀ one bit for one row, which may be left over of pairs, for a few, or for enough to lie in lanes; for the values one for rows in pairs, in
+     * fours, or by themselves: a row that is left over does not count.
      */
     private static long cachedRows(AttentionProblem p) {
         int rows = p.queries * p.group;
-        long dot = rows == 1 ? 1 : rows >= TILED_ROWS ? 4 : 2;
+        long dot = rows == 1 ? 1 : rows >= TILED_ROWS ? 4 : 2 | rows % 2;
         int vectors = Math.ceilDiv(p.valueDepth, lanes());
         int together = !StartUp.CHOICE.manyRegisters() || vectors < 4 ? 1 : vectors % 8 == 0 ? 2 : 4;
         long mix = together == 1 || rows < together ? 64 : together == 2 ? 16 : 32;
