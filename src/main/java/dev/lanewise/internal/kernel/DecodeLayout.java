@@ -47,6 +47,8 @@ final class DecodeLayout {
     long joinedAt;
     /** Products of keys of several heads on their way to sums. */
     long partialAt;
+    /** A number that was read ahead. */
+    long aheadAt;
     /** Biases or mask elements of one row (keys). */
     long biasAt;
     /** Scales of keys, then of values (keys). */
@@ -72,15 +74,16 @@ final class DecodeLayout {
         keys = keysInBlock;
         int keyFloats = Transpose.padded(keys) + COUNT;
         int rowFloats = Transpose.padded(rows);
+        int rowsInLanes = rows < TILED_ROWS ? rows : rowFloats;
         depthVectors = Transpose.padded(p.depth) / COUNT;
         valueVectors = Transpose.padded(p.valueDepth) / COUNT;
         scoreRow = (long) keyFloats * Float.BYTES;
         bytes = 0;
-        queriesBytes = (long) rowFloats * depthVectors * BYTES;
+        queriesBytes = (long) rowsInLanes * depthVectors * BYTES;
         firstQueriesAt = reserve(heads * queriesBytes / Float.BYTES);
         firstPanelAt = reserve(heads * queriesBytes / Float.BYTES);
         tileAt = rows < TILED_ROWS ? 0 : reserve((long) Transpose.padded(keys) * PANEL_VECTORS * COUNT);
-        scoresBytes = rowFloats * scoreRow;
+        scoresBytes = rowsInLanes * scoreRow;
         firstScoresAt = reserve(heads * scoresBytes / Float.BYTES);
         chunk.set(bytes, rows, valueVectors);
         bytes += heads * chunk.bytes();
@@ -91,6 +94,7 @@ final class DecodeLayout {
         chunkFactorsAt = reserve(rowFloats);
         joinedAt = reserve((long) valueVectors * COUNT);
         partialAt = reserve(heads > 1 ? (HeadProducts.ROWS + 1L) * COUNT : 0);
+        aheadAt = reserve(1);
         biasAt = reserve(keyFloats);
         scalesAt = reserve(keyFloats);
         blockAt = reserve(Transpose.BLOCK_BYTES / Float.BYTES);

@@ -45,10 +45,14 @@ final class HeadProducts {
         for (int h = 0; h < heads; h++) {
             Context.fill(scratch, out + h * outBytes, vectors, 0);
         }
+        boolean adjacent = block.type == ElementType.FLOAT32 && count % COUNT == 0 && headBytes == count * block.stride;
         for (int d = 0; d < depth; d += WIDTH) {
             long column = RowProducts.column(block, d);
             long from = query + (long) d * BYTES;
-            if (block.type == ElementType.FLOAT32) {
+            if (adjacent) {
+                Float32Heads.dotAdjacent8(block.segment, block.start(0) + column, block.stride, count, heads, scratch,
+                        from, queryBytes, out, outBytes);
+            } else if (block.type == ElementType.FLOAT32) {
                 dotFloat32(block, count, headBytes, heads, column, scratch, from, queryBytes, partial, out, outBytes);
             } else {
                 dotNarrow(block, count, headBytes, heads, column, scratch, from, queryBytes, out, outBytes);
