@@ -227,8 +227,9 @@ final class DecodeChunk {
     private void dotHeads(int key, int run, int from) {
         turnTo(0);
         keys.point(cache, false, kvHead, key, run);
-        HeadProducts.dot(keys, run, cache.keyHeadStride, heads, at.depthVectors, scratch, at.queriesAt, at.queriesBytes,
-                at.partialAt, at.scoresAt + from * 4L, at.scoresBytes);
+        int room = cache.pageTokens - cache.slot(key) % cache.pageTokens;
+        HeadProducts.dot(keys, run, room, cache.keyHeadStride, heads, at.depthVectors, scratch, at.queriesAt,
+                at.queriesBytes, at.partialAt, at.scoresAt + from * 4L, at.scoresBytes);
         if (keys.scaled) {
             scaleHeads(false, key, run, from);
         }

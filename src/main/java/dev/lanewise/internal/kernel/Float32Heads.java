@@ -45,8 +45,7 @@ final class Float32Heads {
      * @param outBytes bytes to the next head's
      */
     static void dotAdjacent8(MemorySegment cache, long column, long rowBytes, int rows, int heads,
-            MemorySegment scratch,
-            long query, long queryBytes, long out, long outBytes) {
+            MemorySegment scratch, long query, long queryBytes, long out, long outBytes) {
         int total = heads * rows;
         MemorySegment from = requireNative(cache).asSlice(column, (total - 1) * rowBytes + 8 * BYTES);
         MemorySegment memory = requireNative(scratch);

@@ -31,6 +31,7 @@ final class HeadProducts {
      *
      * @param block one run: that of the first head
      * @param count how many rows
+     * @param room how many a head has memory for from the first one on: those beyond may be read, too
      * @param headBytes bytes from one head's rows to the next head's
      * @param depth vectors of float32 in a row
      * @param query the byte of the first head's query in scratch
@@ -39,19 +40,23 @@ final class HeadProducts {
      * @param out the byte of the first head's first score; each head has room for whole vectors, the rest of which is any numbers afterwards
      * @param outBytes bytes to the next head's
      */
-    static void dot(BlockRows block, int count, long headBytes, int heads, int depth, MemorySegment scratch, long query,
-            long queryBytes, long partial, long out, long outBytes) {
+    static void dot(BlockRows block, int count, int room, long headBytes, int heads, int depth, MemorySegment scratch,
+            long query, long queryBytes, long partial, long out, long outBytes) {
         int vectors = Transpose.padded(count) / COUNT;
         for (int h = 0; h < heads; h++) {
             Context.fill(scratch, out + h * outBytes, vectors, 0);
         }
-        boolean adjacent = block.type == ElementType.FLOAT32 && count % COUNT == 0 && headBytes == count * block.stride;
+        int rows = vectors * COUNT;
+        boolean whole = block.type == ElementType.FLOAT32 && rows <= room;
+        int together = headBytes == rows * block.stride ? heads : 1;
         for (int d = 0; d < depth; d += WIDTH) {
             long column = RowProducts.column(block, d);
             long from = query + (long) d * BYTES;
-            if (adjacent) {
-                Float32Heads.dotAdjacent8(block.segment, block.start(0) + column, block.stride, count, heads, scratch,
-                        from, queryBytes, out, outBytes);
+            if (whole) {
+                for (int h = 0; h < heads; h += together) {
+                    Float32Heads.dotAdjacent8(block.segment, block.start(0) + h * headBytes + column, block.stride,
+                            rows, together, scratch, from + h * queryBytes, queryBytes, out + h * outBytes, outBytes);
+                }
             } else if (block.type == ElementType.FLOAT32) {
                 dotFloat32(block, count, headBytes, heads, column, scratch, from, queryBytes, partial, out, outBytes);
             } else {

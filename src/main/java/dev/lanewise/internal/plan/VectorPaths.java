@@ -47,6 +47,8 @@ public final class VectorPaths {
     private static final long FEW_KEYS = 1L << 61;
     private static final long HEAD_BY_HEAD = 1L << 62;
     private static final long TRANSPOSES = 1L << 63;
+    /** A bit that {@link #cachedRows} leaves. */
+    private static final long WHOLE_VECTORS = 1L << CACHED + 3;
     /** Bytes of one head in a page from which on each head is read by itself: a plain loop reads such pieces at 0.95 of a stream. */
     public static final long LONG_PIECE = 1 << 18;
     /** Bytes of all heads in a page from which on it pays to read them together: 0.80, where 8 KiB are read at 0.54. */
@@ -59,7 +61,7 @@ public final class VectorPaths {
     /** The paths of a problem. */
     public static long of(AttentionProblem p) {
         long paths = switch (VectorKernel.of(p)) {
-            case CACHED_ROWS -> cachedRows(p) << CACHED | bit(headByHead(p), HEAD_BY_HEAD);
+            case CACHED_ROWS -> cachedRows(p) << CACHED | headByHead(p);
             case ROWS -> FEW_ROWS | rows(p);
             case FEW_KEYS -> FEW_KEYS;
             case PANELS -> p.queryStarts.present() ? PACKED : panels(p);
@@ -89,14 +91,15 @@ public final class VectorPaths {
         return piece < LONG_PIECE && piece * (p.heads / p.group) >= SHARED_PIECE;
     }
 
-    /** Whether one row a head meets what several heads have in a page. */
-    private static boolean headByHead(AttentionProblem p) {
-        return sharedPages(p) && p.queries == 1 && p.group == 1 && p.heads > 1;
+    /** Whether one row a head meets what several heads have in a page, and whether that is whole vectors of keys of each. */
+    private static long headByHead(AttentionProblem p) {
+        boolean together = sharedPages(p) && p.queries == 1 && p.group == 1 && p.heads > 1;
+        return together ? HEAD_BY_HEAD | bit(p.cached(0).pageTokens % lanes() == 0, WHOLE_VECTORS) : 0;
     }
 
     /** Query heads that a rehearsal needs: the kernel for few rows serves all of a key/value head at once, and goes through several in shared pages. */
     public static int heads(AttentionProblem p) {
-        return headByHead(p) ? 2 : fewRows(p) ? p.group : 1;
+        return headByHead(p) != 0 ? 2 : fewRows(p) ? p.group : 1;
     }
 
     /**
