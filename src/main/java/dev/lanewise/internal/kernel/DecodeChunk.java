@@ -136,7 +136,7 @@ final class DecodeChunk {
 
     /** Whether there are rows enough to lie in lanes for q·kᵀ. */
     private boolean tiled() {
-        return rows >= VectorPaths.TILED_ROWS;
+        return rows >= VectorPaths.tiledRows(cache.type);
     }
 
     /** All keys from one to before another. */

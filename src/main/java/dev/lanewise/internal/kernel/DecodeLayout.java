@@ -3,7 +3,7 @@ package dev.lanewise.internal.kernel;
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
 import static dev.lanewise.internal.kernel.Lanes.PANEL_VECTORS;
-import static dev.lanewise.internal.plan.VectorPaths.TILED_ROWS;
+import static dev.lanewise.internal.plan.VectorPaths.tiledRows;
 
 /**
  * Where everything of {@link DecodeAttention} lies in scratch, in bytes, for one problem. Queries, scores and states are there once for
@@ -74,7 +74,8 @@ final class DecodeLayout {
         keys = keysInBlock;
         int keyFloats = Transpose.padded(keys) + COUNT;
         int rowFloats = Transpose.padded(rows);
-        int rowsInLanes = rows < TILED_ROWS ? rows : rowFloats;
+        boolean tiled = rows >= tiledRows(p.cached(0).type);
+        int rowsInLanes = tiled ? rowFloats : rows;
         depthVectors = Transpose.padded(p.depth) / COUNT;
         valueVectors = Transpose.padded(p.valueDepth) / COUNT;
         scoreRow = (long) keyFloats * Float.BYTES;
@@ -82,7 +83,7 @@ final class DecodeLayout {
         queriesBytes = (long) rowsInLanes * depthVectors * BYTES;
         firstQueriesAt = reserve(heads * queriesBytes / Float.BYTES);
         firstPanelAt = reserve(heads * queriesBytes / Float.BYTES);
-        tileAt = rows < TILED_ROWS ? 0 : reserve((long) Transpose.padded(keys) * PANEL_VECTORS * COUNT);
+        tileAt = tiled ? reserve((long) Transpose.padded(keys) * PANEL_VECTORS * COUNT) : 0;
         scoresBytes = rowsInLanes * scoreRow;
         firstScoresAt = reserve(heads * scoresBytes / Float.BYTES);
         chunk.set(bytes, rows, valueVectors);

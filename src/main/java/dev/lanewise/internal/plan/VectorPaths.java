@@ -10,11 +10,6 @@ import dev.lanewise.internal.memory.Operand;
  */
 public final class VectorPaths {
     /**
-     * Rows over a cache from which on they lie in lanes for q·kᵀ: a tile computes as much for part of a vector of rows as for all of it. With 16
-     * lanes rows by themselves are a third faster for 9 to 16 and a sixth for 24, as fast for 28 and slower for 32.
-     */
-    public static final int TILED_ROWS = Math.max(9, lanes() * 3 / 2 + 1);
-    /**
      * Elements that go to or from a panel one by one, if they are not whole vectors of whole vectors: to copy rows, pad them and transpose the squares
      * they are in takes 1.1 to 1.7 times a call's time.
      */
@@ -56,6 +51,14 @@ public final class VectorPaths {
     private static final int SOFTMAX_OPERATIONS = 24;
 
     private VectorPaths() {
+    }
+
+    /**
+     * Rows over a cache from which on they lie in lanes for q·kᵀ: a tile computes as much for part of a vector of rows as for all of it. With 16
+     * lanes rows by themselves are a third faster for 9 to 16, a sixth for 24 and a twentieth for 28 of float32, but slower for 25 of other types.
+     */
+    public static int tiledRows(ElementType type) {
+        return type == ElementType.FLOAT32 && lanes() == 16 ? 29 : Math.max(9, lanes() * 3 / 2 + 1);
     }
 
     /** The paths of a problem. */
@@ -108,7 +111,7 @@ public final class VectorPaths {
      */
     private static long cachedRows(AttentionProblem p) {
         int rows = p.queries * p.group;
-        long dot = rows == 1 ? 1 : rows >= TILED_ROWS ? 4 : 2 | rows % 2;
+        long dot = rows == 1 ? 1 : rows >= tiledRows(p.cached(0).type) ? 4 : 2 | rows % 2;
         int vectors = Math.ceilDiv(p.valueDepth, lanes());
         int together = !StartUp.CHOICE.manyRegisters() || vectors < 4 ? 1 : vectors % 8 == 0 ? 2 : 4;
         long mix = together == 1 || rows < together ? 64 : together == 2 ? 16 : 32;
