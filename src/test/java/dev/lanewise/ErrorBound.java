@@ -76,10 +76,10 @@ final class ErrorBound {
         return largest;
     }
 
-    /** The rounding of a result to the type it is stored in: half an ulp. */
+    /** The rounding of a result to the type it is stored in: half an ulp, which is that of the least normal number below it. */
     static double storage(ElementType type, double value) {
         return switch (type) {
-            case BFLOAT16 -> 0x1p-8 * Math.abs(value);
+            case BFLOAT16 -> 0x1p-8 * Math.abs(value) + 0x1p-134;
             case FLOAT16 -> 0x1p-11 * Math.abs(value) + 0x1p-24;
             default -> 2 * U * Math.abs(value);
         };
