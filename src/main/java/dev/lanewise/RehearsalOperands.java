@@ -40,10 +40,16 @@ final class RehearsalOperands {
                 .withKeyStarts(entry(in.keyStarts, row, in));
     }
 
-    /** Tokens of a page that is read head by head for so few heads, as pages of the cache are for all of its heads. */
+    /** Tokens of a page that is read head by head for so few heads, as pages of the cache are for all of its heads; whole vectors of them if those are. */
     private static int sharedPage(KvCache of, int kvHeads) {
         long tokenBytes = (long) kvHeads * of.headDimension() * of.storage().bytes();
-        return Math.max(of.pageTokens(), (int) Math.ceilDiv(VectorPaths.SHARED_PIECE, tokenBytes));
+        int page = Math.max(of.pageTokens(), (int) Math.ceilDiv(VectorPaths.SHARED_PIECE, tokenBytes));
+        int lanes = RuntimeInfo.current().lanes();
+        int rest = page % lanes;
+        if (of.pageTokens() % lanes == 0) {
+            return rest == 0 ? page : page + lanes - rest;
+        }
+        return rest == 0 ? page + 1 : page;
     }
 
     /**

@@ -22,6 +22,8 @@ final class HotKernels {
     /** More than a block of the kernel for many queries. */
     private static final int MANY_KEYS = 530;
     private static final int CACHED_KEYS = 300;
+    /** Tokens of a page: whole vectors of them at every width. Two more are not. */
+    private static final int PAGE = 64;
     /** So many heads that pages are read head by head, with vectors of 128 bits, too. */
     private static final int SHARED_HEADS = 8;
 
@@ -115,10 +117,11 @@ final class HotKernels {
         calls.put("multiply packed", () -> MatMul.multiply(a, packed, bias, product));
         for (ElementType type : ChurnedCache.TYPES) {
             for (int cached : new int[]{1, 4, 6}) {
-                decode(calls, type, 1, cached, cachedVectors(type));
+                decode(calls, type, 1, cached, cachedVectors(type), PAGE);
             }
         }
-        decode(calls, ElementType.FLOAT32, SHARED_HEADS, 1, 8);
+        decode(calls, ElementType.FLOAT32, SHARED_HEADS, 1, 8, PAGE);
+        decode(calls, ElementType.FLOAT32, SHARED_HEADS, 1, 8, PAGE + 2);
         return calls;
     }
 
@@ -163,14 +166,15 @@ final class HotKernels {
     }
 
     /** So many rows for each head of a cache, whose last token is appended anew with each call. */
-    private static void decode(Map<String, Runnable> calls, ElementType type, int kvHeads, int rows, int vectors) {
+    private static void decode(Map<String, Runnable> calls, ElementType type, int kvHeads, int rows, int vectors,
+            int pageTokens) {
         int depth = vectors * RuntimeInfo.current().lanes();
         int heads = kvHeads * rows;
-        String name = heads + " rows of " + kvHeads + " heads over " + type;
+        String name = heads + " rows of " + kvHeads + " heads over pages of " + pageTokens + ", " + type;
         KvCache.Sequence sequence = KvCache.builder(kvHeads, depth)
                 .storage(type)
-                .pageTokens(64)
-                .capacity(5 * 64)
+                .pageTokens(pageTokens)
+                .capacity(5L * pageTokens)
                 .allocate(ARENA)
                 .newSequence();
         Tensor tokens = random(kvHeads, CACHED_KEYS, depth);

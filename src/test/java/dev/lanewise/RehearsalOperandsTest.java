@@ -58,8 +58,8 @@ class RehearsalOperandsTest {
     void theCopyOfACallOverPagesTakesTheSamePaths(@ForAll("types") ElementType type,
             @ForAll @IntRange(min = 1, max = 40) int kvHeads, @ForAll @IntRange(min = 1, max = 2) int group,
             @ForAll @IntRange(min = 1, max = 2) int queries, @ForAll @IntRange(min = 1, max = 64) int pageTokens,
-            @ForAll @IntRange(min = 2, max = 200) int keys) {
-        int depth = 8 * RuntimeInfo.current().lanes();
+            @ForAll @IntRange(min = 2, max = 200) int keys, @ForAll @IntRange(min = 1, max = 3) int widths) {
+        int depth = 8 * widths * RuntimeInfo.current().lanes();
         Attention operator = Attention.builder().build();
         try (Arena arena = Arena.ofConfined()) {
             KvCache.Sequence sequence = KvCache.builder(kvHeads, depth)

@@ -127,6 +127,8 @@ class TierTrapTest {
             }
             decode("decoding of four rows", ElementType.FLOAT32, HEADS, DECODED_KEYS, 4);
             decode("decoding over pages", ElementType.FLOAT32, SHARED_HEADS, PAGE_TOKENS, 1);
+            decode("decoding over pages with a part of a vector", ElementType.FLOAT32, SHARED_HEADS, PAGE_TOKENS + 2,
+                    1);
             for (int rows : new int[]{1, 2, 3, 4, 70}) {
                 multiply("multiply of " + rows + " rows", random(rows, KEYS), random(KEYS, KEYS));
             }
@@ -175,7 +177,7 @@ class TierTrapTest {
             KvCache cache = KvCache.builder(heads, depth)
                     .storage(type)
                     .pageTokens(pageTokens)
-                    .capacity(DECODED_KEYS)
+                    .capacity((long) Math.ceilDiv(DECODED_KEYS, pageTokens) * pageTokens)
                     .allocate(ARENA);
             KvCache.Sequence sequence = cache.newSequence();
             sequence.append(0, random(heads, DECODED_KEYS, depth), random(heads, DECODED_KEYS, depth));

@@ -22,7 +22,7 @@ final class RowProducts {
     private static final int SLICE = 64;
     /** The same where two queries meet a key at once, which the second-level cache is fast enough for: memory starts anew for each slice. */
     private static final int PAIR_SLICE = 256;
-    /** Whether two queries and what they meet fit the registers, and sums have the lanes that {@link Float32Rows#dot2x8} knows. */
+    /** Whether two queries and what they meet fit the registers, and sums have the lanes that {@link Float32Pairs#dot2x8} knows. */
     private static final boolean DOT_PAIRS = MANY_REGISTERS && COUNT == 16;
 
     private RowProducts() {
@@ -68,7 +68,7 @@ final class RowProducts {
     private static void dotPair(BlockRows block, int first, int end, int depth, MemorySegment scratch, long query,
             long queryRow, long out, long outRow) {
         for (int d = 0; d < depth; d += WIDEST) {
-            Float32Rows.dot2x8(block, first, end, column(block, d), scratch, query + (long) d * BYTES, queryRow, out,
+            Float32Pairs.dot2x8(block, first, end, column(block, d), scratch, query + (long) d * BYTES, queryRow, out,
                     outRow);
         }
     }
