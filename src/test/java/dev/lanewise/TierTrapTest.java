@@ -61,7 +61,7 @@ class TierTrapTest {
         private static final long PATIENCE_NANOS = 60_000_000_000L;
         /** What comes after the last kernel has become fast: time to fall back, and for the scalar kernel to catch up. */
         private static final long SETTLING_NANOS = 2_000_000_000L;
-        private static final int CASES = 31;
+        private static final int CASES = 32;
         private static final int REPETITIONS = 3;
         /** For so long a call that is not fast yet is repeated a round: one of a microsecond would else wait for its turns, not for C2. */
         private static final long SLOW_CALLS_NANOS = 5_000_000;
