@@ -47,17 +47,19 @@ final class HeadProducts {
             Context.fill(scratch, out + h * outBytes, vectors, 0);
         }
         int rows = vectors * COUNT;
-        boolean whole = block.type == ElementType.FLOAT32 && rows <= room;
-        int together = headBytes == rows * block.stride ? heads : 1;
+        boolean whole = block.type == ElementType.FLOAT32 && block.stride == WIDTH * BYTES && rows <= room;
+        if (whole) {
+            int together = headBytes == rows * block.stride ? heads : 1;
+            for (int h = 0; h < heads; h += together) {
+                Float32Heads.dotAdjacent8(block.segment, block.start(0) + h * headBytes, rows, together, scratch,
+                        query + h * queryBytes, queryBytes, out + h * outBytes, outBytes);
+            }
+            return;
+        }
         for (int d = 0; d < depth; d += WIDTH) {
             long column = RowProducts.column(block, d);
             long from = query + (long) d * BYTES;
-            if (whole) {
-                for (int h = 0; h < heads; h += together) {
-                    Float32Heads.dotAdjacent8(block.segment, block.start(0) + h * headBytes + column, block.stride,
-                            rows, together, scratch, from + h * queryBytes, queryBytes, out + h * outBytes, outBytes);
-                }
-            } else if (block.type == ElementType.FLOAT32) {
+            if (block.type == ElementType.FLOAT32) {
                 dotFloat32(block, count, headBytes, heads, column, scratch, from, queryBytes, partial, out, outBytes);
             } else {
                 dotNarrow(block, count, headBytes, heads, column, scratch, from, queryBytes, out, outBytes);

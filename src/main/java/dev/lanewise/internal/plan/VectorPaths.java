@@ -94,10 +94,11 @@ public final class VectorPaths {
         return piece < LONG_PIECE && piece * (p.heads / p.group) >= SHARED_PIECE;
     }
 
-    /** Whether one row a head meets what several heads have in a page, and whether that is whole vectors of keys of each. */
+    /** Whether one row a head meets what several heads have in a page, and whether that is whole vectors of keys of each, of eight vectors of features. */
     private static long headByHead(AttentionProblem p) {
         boolean together = sharedPages(p) && p.queries == 1 && p.group == 1 && p.heads > 1;
-        return together ? HEAD_BY_HEAD | bit(p.cached(0).pageTokens % lanes() == 0, WHOLE_VECTORS) : 0;
+        boolean whole = p.depth == 8 * lanes() && p.cached(0).pageTokens % lanes() == 0;
+        return together ? HEAD_BY_HEAD | bit(whole, WHOLE_VECTORS) : 0;
     }
 
     /** Query heads that a rehearsal needs: the kernel for few rows serves all of a key/value head at once, and goes through several in shared pages. */
