@@ -96,9 +96,10 @@ public final class VectorPaths {
 
     /** Whether one row a head meets what several heads have in a page, and whether that is whole vectors of keys of each, of eight vectors of features. */
     private static long headByHead(AttentionProblem p) {
-        boolean together = sharedPages(p) && p.queries == 1 && p.group == 1 && p.heads > 1;
-        boolean whole = p.depth == 8 * lanes() && p.cached(0).pageTokens % lanes() == 0;
-        return together ? HEAD_BY_HEAD | bit(whole, WHOLE_VECTORS) : 0;
+        if (!sharedPages(p) || p.queries > 1 || p.group > 1 || p.heads == 1) {
+            return 0;
+        }
+        return HEAD_BY_HEAD | bit(p.depth == 8 * lanes() && p.cached(0).pageTokens % lanes() == 0, WHOLE_VECTORS);
     }
 
     /** Query heads that a rehearsal needs: the kernel for few rows serves all of a key/value head at once, and goes through several in shared pages. */
