@@ -14,9 +14,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.parallel.Execution;
@@ -213,15 +210,10 @@ class PollutionTest {
     }
 
     @Test
-    void noCallAllocatesAndMostTakeNoLonger() throws Exception {
+    void noCallAllocatesAndMostTakeNoLonger() throws IOException, InterruptedException {
         Assumptions.assumeTrue(RuntimeInfo.current().kernel() == Kernel.VECTOR, RuntimeInfo.current().reason());
-        Map<String, Measured> clean;
-        Map<String, Measured> calls;
-        try (ExecutorService beside = Executors.newSingleThreadExecutor()) {
-            Future<Map<String, Measured>> other = beside.submit(() -> measure(Before.NOTHING));
-            calls = measure(Before.OTHERS);
-            clean = other.get();
-        }
+        Map<String, Measured> clean = measure(Before.NOTHING);
+        Map<String, Measured> calls = measure(Before.OTHERS);
         List<Double> ratios = new ArrayList<>();
         clean.forEach((name, before) -> ratios.add(calls.get(name).nanos / before.nanos));
         calls.values().removeIf(measured -> measured.bytes == 0);
