@@ -66,9 +66,9 @@ class PollutionTest {
                 OthersVectorCode.run(OTHERS_NANOS);
                 runOnTheHeap();
             }
-            calls.values().forEach(Program::warmUp);
-            calls.values().forEach(Program::warmUp);
-            calls.values().forEach(Program::settle);
+            // C2 gets to the first ones while others run.
+            calls.values().forEach(call -> settle(call, WARM_UP_NANOS));
+            calls.values().forEach(call -> settle(call, PATIENCE_NANOS));
             calls.forEach(Program::measure);
         }
 
@@ -94,8 +94,8 @@ class PollutionTest {
          * Runs a call until two rounds in succession have allocated nothing: on a busy machine C2 takes seconds to get to all of its methods, and
          * what is not compiled yet boxes. What boxes to the end of the patience, which is each call's own, is measured.
          */
-        private static void settle(Runnable call) {
-            long patience = System.nanoTime() + PATIENCE_NANOS;
+        private static void settle(Runnable call, long patienceNanos) {
+            long patience = System.nanoTime() + patienceNanos;
             for (int quiet = 0; quiet < 2 && System.nanoTime() < patience;) {
                 long start = System.nanoTime();
                 long allocated = THREADS.getCurrentThreadAllocatedBytes();
