@@ -17,9 +17,11 @@ import jdk.jfr.consumer.RecordingFile;
 /** What calls allocate on the heap once they are compiled. */
 final class WarmCalls {
     /** In a batch. */
-    static final int CALLS = 200;
-    /** Batches in a row that have to be free of allocation. */
-    private static final int QUIET_BATCHES = 3;
+    static final int CALLS = 50;
+    /** Batches in a row that have to be free of allocation; of slow calls as many as take {@link #QUIET_NANOS}, but {@link #LEAST_QUIET_BATCHES}. */
+    private static final int QUIET_BATCHES = 12;
+    private static final int LEAST_QUIET_BATCHES = 3;
+    private static final long QUIET_NANOS = 50_000_000;
     private static final long PATIENCE_NANOS = 30_000_000_000L;
     private static final long RECORDED_NANOS = 500_000_000;
     private static final int FRAMES = 12;
@@ -45,15 +47,27 @@ final class WarmCalls {
     /** The same for calls that make a few objects each. */
     static void assertAllocateAtMost(long bytesACall, String name, Runnable call) {
         long start = System.nanoTime();
-        long bytes = -1;
+        long now = start;
+        long quietSince = start;
         int quiet = 0;
-        while (quiet < QUIET_BATCHES && System.nanoTime() - start < PATIENCE_NANOS) {
+        long bytes = -1;
+        while (!enough(quiet, now - quietSince) && now - start < PATIENCE_NANOS) {
             bytes = allocated(call);
-            quiet = bytes <= bytesACall * CALLS ? quiet + 1 : 0;
+            now = System.nanoTime();
+            if (bytes <= bytesACall * CALLS) {
+                quiet++;
+            } else {
+                quiet = 0;
+                quietSince = now;
+            }
         }
-        if (quiet < QUIET_BATCHES) {
+        if (!enough(quiet, now - quietSince)) {
             fail(name + ": " + bytes / CALLS + " bytes a call in the last batch, for instance " + allocations(call));
         }
+    }
+
+    private static boolean enough(int quiet, long quietNanos) {
+        return quiet >= QUIET_BATCHES || quiet >= LEAST_QUIET_BATCHES && quietNanos >= QUIET_NANOS;
     }
 
     /** What a call allocates most, and where, as far as the flight recorder sees it: one object for each buffer of the thread's that gets full. */
