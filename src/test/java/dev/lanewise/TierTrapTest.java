@@ -42,6 +42,8 @@ class TierTrapTest {
     /** HotSpot's {@code FreqInlineSize}: a larger method is inlined nowhere, so that it has to be compiled itself. */
     private static final int ALWAYS_ON_ITS_OWN = 325;
     private static final int TOP_TIER = 4;
+    /** So often C2's code of a method is thrown away for what a call did: where more, HotSpot gives up only after a hundred times. */
+    private static final int MOST_TRAPS = 20;
     private static final String ONE_COMPILER = "-XX:-TieredCompilation";
     /** Time, id, attributes, tier, method, what happened. */
     private static final Pattern COMPILATION = Pattern
@@ -252,12 +254,13 @@ class TierTrapTest {
     }
 
     /** What {@code -XX:+PrintCompilation} told of our methods. */
-    private record Log(List<String> skipped, Map<String, Integer> sizes, Map<String, TreeMap<Integer, Integer>> tiers) {
+    private record Log(List<String> skipped, Map<String, Integer> sizes, Map<String, TreeMap<Integer, Integer>> tiers,
+            Map<String, Integer> traps) {
         /** Classes were loaded while it was compiled: HotSpot leaves the method compilable and compiles it anew, which the speed shows. */
         private static final String PASSING = "concurrent class loading";
 
         static Log parse(String text) {
-            Log log = new Log(new ArrayList<>(), new TreeMap<>(), new TreeMap<>());
+            Log log = new Log(new ArrayList<>(), new TreeMap<>(), new TreeMap<>(), new TreeMap<>());
             Matcher line = COMPILATION.matcher(text);
             while (line.find()) {
                 int id = Integer.parseInt(line.group(1));
@@ -272,6 +275,9 @@ class TierTrapTest {
                     }
                 } else if (event.contains("made not entrant")) {
                     tiers.remove(id);
+                    if (event.contains("uncommon trap")) {
+                        log.traps.merge(method, 1, Integer::sum);
+                    }
                 } else if (wholeMethod) {
                     tiers.put(id, line.group(3).isEmpty() ? TOP_TIER : Integer.parseInt(line.group(3)));
                 }
@@ -341,6 +347,8 @@ class TierTrapTest {
         assertEquals(0, result.exit(), result::err);
         Log log = Log.parse(result.out());
         assertEquals(List.of(), log.skipped);
+        log.traps.values().removeIf(traps -> traps <= MOST_TRAPS);
+        assertEquals(Map.of(), log.traps, "compiled anew so often");
         Map<String, Double> ratios = new TreeMap<>();
         Matcher ratio = RATIO.matcher(result.err());
         while (ratio.find()) {
@@ -373,6 +381,7 @@ class TierTrapTest {
         assertFalse(log.atTopTier("dev.lanewise.internal.kernel.Tile4x3::multiply"));
         assertFalse(log.atTopTier("dev.lanewise.internal.kernel.Tile8x3::multiply"));
         assertFalse(log.atTopTier("dev.lanewise.internal.kernel.Tile4x1::multiply"));
+        assertEquals(Map.of("dev.lanewise.internal.kernel.Tile4x3::multiply", 1), log.traps);
         assertEquals(1, log.skipped.size());
         assertTrue(log.skipped.getFirst().contains("Tile8x3"));
     }
