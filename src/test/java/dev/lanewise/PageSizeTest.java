@@ -60,12 +60,14 @@ class PageSizeTest {
         check(new Heads(SHARED, 1, wide ? 16 : 8), type, pageTokens, keys, 1, threads, window, seed);
     }
 
-    /** The loop that goes through the rows of all heads of a page: of float32, eight vectors, and whole vectors of keys. */
+    /** The loop that goes through the rows of all heads of a page: of float32 or bfloat16, eight vectors, and whole vectors of keys. */
     @Property(tries = 30, edgeCases = EdgeCasesMode.NONE)
-    void oneLoopThroughTheHeadsOfAPageHasTheBitsOfOnePage(@ForAll @IntRange(min = 1, max = 2) int sixteens,
+    void oneLoopThroughTheHeadsOfAPageHasTheBitsOfOnePage(@ForAll boolean narrow,
+            @ForAll @IntRange(min = 1, max = 2) int sixteens,
             @ForAll @IntRange(min = 41, max = MOST_KEYS) int keys, @ForAll @IntRange(min = 1, max = 2) int threads,
             @ForAll boolean window, @ForAll long seed) {
-        check(new Heads(SHARED, 1, 8), ElementType.FLOAT32, 16 * sixteens, keys, 1, threads, window, seed);
+        check(new Heads(SHARED, 1, 8), narrow ? ElementType.BFLOAT16 : ElementType.FLOAT32, 16 * sixteens, keys, 1,
+                threads, window, seed);
     }
 
     private static void check(Heads heads, ElementType type, int pageTokens, int keys, int queries, int threads,

@@ -37,6 +37,102 @@ final class BFloat16Rows {
         return IntVector.fromMemorySegment(I, from, at, ORDER);
     }
 
+    /**
+     * Adds the products of one query a head and rows of eight vectors to scores, as {@link Float32Heads#dotAdjacent8} does: the rows of all heads, whole
+     * vectors of each, follow each other without a gap. The query is loaded in one place, for each load is a call of the Vector API.
+     */
+    static void dotAdjacent8(MemorySegment cache, long start, int rows, int heads, MemorySegment scratch, long query,
+            long queryBytes, long out, long outBytes) {
+        int total = heads * rows;
+        MemorySegment from = requireNative(cache).asSlice(start, (long) total * (4 * BYTES));
+        MemorySegment memory = requireNative(scratch);
+        long skip = outBytes - rows * 4L;
+        out -= skip;
+        FloatVector zero = FloatVector.zero(F);
+        FloatVector q0 = zero;
+        FloatVector q1 = zero;
+        FloatVector q2 = zero;
+        FloatVector q3 = zero;
+        FloatVector q4 = zero;
+        FloatVector q5 = zero;
+        FloatVector q6 = zero;
+        FloatVector q7 = zero;
+        FloatVector a0 = zero;
+        FloatVector a1 = zero;
+        FloatVector a2 = zero;
+        FloatVector a3 = zero;
+        FloatVector s0 = zero;
+        FloatVector s1 = zero;
+        FloatVector s2 = zero;
+        FloatVector s3 = zero;
+        int next = 0;
+        for (int j = 0; j < total;) {
+            if (j == next) {
+                q0 = FloatVector.fromMemorySegment(F, memory, query, ORDER);
+                q1 = FloatVector.fromMemorySegment(F, memory, query + BYTES, ORDER);
+                q2 = FloatVector.fromMemorySegment(F, memory, query + 2 * BYTES, ORDER);
+                q3 = FloatVector.fromMemorySegment(F, memory, query + 3 * BYTES, ORDER);
+                q4 = FloatVector.fromMemorySegment(F, memory, query + 4 * BYTES, ORDER);
+                q5 = FloatVector.fromMemorySegment(F, memory, query + 5 * BYTES, ORDER);
+                q6 = FloatVector.fromMemorySegment(F, memory, query + 6 * BYTES, ORDER);
+                q7 = FloatVector.fromMemorySegment(F, memory, query + 7 * BYTES, ORDER);
+                next += rows;
+                out += skip;
+                query += queryBytes;
+            }
+            FloatVector sum = FloatVector.zero(F);
+            MemorySegment row = from.asSlice((long) j * (4 * BYTES), 4 * BYTES);
+            for (int half = 0; half < 2; half++) {
+                IntVector x0 = load(row, half * 2L * BYTES);
+                sum = x0.lanewise(LSHL, 16).reinterpretAsFloats().fma(q0, sum);
+                sum = x0.and(UPPER_HALF).reinterpretAsFloats().fma(q1, sum);
+                IntVector x1 = load(row, half * 2L * BYTES + BYTES);
+                sum = x1.lanewise(LSHL, 16).reinterpretAsFloats().fma(q2, sum);
+                sum = x1.and(UPPER_HALF).reinterpretAsFloats().fma(q3, sum);
+                FloatVector p0 = q0;
+                q0 = q4;
+                q4 = p0;
+                FloatVector p1 = q1;
+                q1 = q5;
+                q5 = p1;
+                FloatVector p2 = q2;
+                q2 = q6;
+                q6 = p2;
+                FloatVector p3 = q3;
+                q3 = q7;
+                q7 = p3;
+            }
+            a0 = a1;
+            a1 = a2;
+            a2 = a3;
+            a3 = sum;
+            j++;
+            if ((j & 3) == 0) {
+                FloatVector b0 = a0.blend(a2, BIT_FAR).add(a2.blend(a0, BIT_FAR).rearrange(XOR_FAR));
+                FloatVector b1 = a1.blend(a3, BIT_FAR).add(a3.blend(a1, BIT_FAR).rearrange(XOR_FAR));
+                s0 = s1;
+                s1 = s2;
+                s2 = s3;
+                s3 = b0.blend(b1, BIT_NEAR).add(b1.blend(b0, BIT_NEAR).rearrange(XOR_NEAR));
+                if ((j & COUNT - 1) == 0) {
+                    FloatVector sums = s3;
+                    if (COUNT == 8) {
+                        sums = s2.blend(s3, BIT1).add(s3.blend(s2, BIT1).rearrange(XOR1));
+                    }
+                    if (COUNT == 16) {
+                        FloatVector t0 = s0.blend(s2, BIT2).add(s2.blend(s0, BIT2).rearrange(XOR2));
+                        FloatVector t1 = s1.blend(s3, BIT2).add(s3.blend(s1, BIT2).rearrange(XOR2));
+                        sums = t0.blend(t1, BIT1).add(t1.blend(t0, BIT1).rearrange(XOR1));
+                    }
+                    sums.rearrange(LANE_BY_LANE)
+                            .add(FloatVector.fromMemorySegment(F, memory, out, ORDER))
+                            .intoMemorySegment(memory, out, ORDER);
+                    out += BYTES;
+                }
+            }
+        }
+    }
+
     /** The products of one query and eight vectors of each row, in one sum and two halves that change places. */
     static void dot8(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
             long out) {

@@ -47,12 +47,21 @@ final class HeadProducts {
             Context.fill(scratch, out + h * outBytes, vectors, 0);
         }
         int rows = vectors * COUNT;
-        boolean whole = block.type == ElementType.FLOAT32 && block.stride == WIDTH * BYTES && rows <= room;
+        boolean known = block.type == ElementType.FLOAT32 || block.type == ElementType.BFLOAT16;
+        boolean whole = known && block.stride == RowProducts.column(block, WIDTH) && rows <= room;
         if (whole) {
             int together = headBytes == rows * block.stride ? heads : 1;
             for (int h = 0; h < heads; h += together) {
-                Float32Heads.dotAdjacent8(block.segment, block.start(0) + h * headBytes, rows, together, scratch,
-                        query + h * queryBytes, queryBytes, out + h * outBytes, outBytes);
+                long first = block.start(0) + h * headBytes;
+                long of = query + h * queryBytes;
+                long to = out + h * outBytes;
+                if (block.type == ElementType.FLOAT32) {
+                    Float32Heads.dotAdjacent8(block.segment, first, rows, together, scratch, of, queryBytes, to,
+                            outBytes);
+                } else {
+                    BFloat16Rows.dotAdjacent8(block.segment, first, rows, together, scratch, of, queryBytes, to,
+                            outBytes);
+                }
             }
             return;
         }
