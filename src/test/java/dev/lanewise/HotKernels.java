@@ -120,6 +120,7 @@ final class HotKernels {
                 decode(calls, type, 1, cached, cachedVectors(type), PAGE);
             }
         }
+        decode(calls, ElementType.FLOAT32, 1, 4, 8, PAGE);
         decode(calls, ElementType.FLOAT32, SHARED_HEADS, 1, 8, PAGE);
         decode(calls, ElementType.FLOAT32, SHARED_HEADS, 1, 8, PAGE + 2);
         decode(calls, ElementType.BFLOAT16, 2 * SHARED_HEADS, 1, 8, PAGE);

@@ -63,7 +63,7 @@ class TierTrapTest {
         private static final long PATIENCE_NANOS = 60_000_000_000L;
         /** What comes after the last kernel has become fast: time to fall back, and for the scalar kernel to catch up. */
         private static final long SETTLING_NANOS = 2_000_000_000L;
-        private static final int CASES = 33;
+        private static final int CASES = 34;
         private static final int REPETITIONS = 3;
         /** For so long a call that is not fast yet is repeated a round: one of a microsecond would else wait for its turns, not for C2. */
         private static final long SLOW_CALLS_NANOS = 5_000_000;
@@ -128,6 +128,7 @@ class TierTrapTest {
                 decode("decoding over " + type, type, HEADS, DECODED_KEYS, 1);
             }
             decode("decoding of four rows", ElementType.FLOAT32, HEADS, DECODED_KEYS, 4);
+            decode("decoding of four wide rows", ElementType.FLOAT32, HEADS, DECODED_KEYS, 4, 16);
             decode("decoding over pages", ElementType.FLOAT32, SHARED_HEADS, PAGE_TOKENS, 1);
             decode("decoding over pages of bfloat16", ElementType.BFLOAT16, 2 * SHARED_HEADS, PAGE_TOKENS, 1);
             decode("decoding over pages with a part of a vector", ElementType.FLOAT32, SHARED_HEADS, PAGE_TOKENS + 2,
@@ -176,7 +177,11 @@ class TierTrapTest {
 
         /** Rows of eight vectors over a long run of keys. */
         private static void decode(String name, ElementType type, int heads, int pageTokens, int rows) {
-            int depth = 8 * RuntimeInfo.current().lanes();
+            decode(name, type, heads, pageTokens, rows, 8);
+        }
+
+        private static void decode(String name, ElementType type, int heads, int pageTokens, int rows, int vectors) {
+            int depth = vectors * RuntimeInfo.current().lanes();
             KvCache cache = KvCache.builder(heads, depth)
                     .storage(type)
                     .pageTokens(pageTokens)

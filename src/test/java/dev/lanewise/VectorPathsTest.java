@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 
 import dev.lanewise.internal.kernel.AttentionProblem;
+import dev.lanewise.internal.plan.StartUp;
 import dev.lanewise.internal.plan.VectorPaths;
 import java.lang.foreign.Arena;
 import net.jqwik.api.ForAll;
@@ -28,14 +29,38 @@ class VectorPathsTest {
         assertNotEquals(0, many & ~few);
     }
 
+    /** Values that are passed in eights go through another loop where a row is one pass. */
+    @Property(tries = 20)
+    void rowsOfOnePassAndOfSeveralDoNotVouchForEachOther(@ForAll @IntRange(min = 4, max = 8) int queries,
+            @ForAll @IntRange(min = 2, max = 4) int passes) {
+        long one = cachedPaths(queries, 8);
+        long several = cachedPaths(queries, 8 * passes);
+        assertEquals(StartUp.CHOICE.manyRegisters(), (one & ~several) != 0);
+    }
+
+    private static long cachedPaths(int queries, int vectors) {
+        int depth = vectors * StartUp.CHOICE.lanes();
+        try (Arena arena = Arena.ofConfined()) {
+            KvCache.Sequence sequence = KvCache.builder(1, depth).capacity(70).allocate(arena).newSequence();
+            Tensor tokens = Tensor.allocate(arena, ElementType.FLOAT32, 1, 70, depth);
+            sequence.append(0, tokens, tokens);
+            Tensor q = Tensor.allocate(arena, ElementType.FLOAT32, 1, 1, queries, depth);
+            return paths(AttentionInputs.ofCache(q, 0, sequence), q);
+        }
+    }
+
     private static long paths(int queries, int depth) {
         try (Arena arena = Arena.ofConfined()) {
             Tensor q = Tensor.allocate(arena, ElementType.FLOAT32, 1, 1, queries, depth);
             Tensor k = Tensor.allocate(arena, ElementType.FLOAT32, 1, 1, 70, depth);
-            AttentionProblem problem = new AttentionProblem();
-            AttentionBinding.bind(Attention.builder().build(), AttentionInputs.of(q, k, k),
-                    AttentionOutputs.of(Tensor.allocate(arena, ElementType.FLOAT32, 1, 1, queries, depth)), problem);
-            return VectorPaths.of(problem);
+            return paths(AttentionInputs.of(q, k, k),
+                    Tensor.allocate(arena, ElementType.FLOAT32, 1, 1, queries, depth));
         }
+    }
+
+    private static long paths(AttentionInputs inputs, Tensor context) {
+        AttentionProblem problem = new AttentionProblem();
+        AttentionBinding.bind(Attention.builder().build(), inputs, AttentionOutputs.of(context), problem);
+        return VectorPaths.of(problem);
     }
 }

@@ -6,6 +6,7 @@ import static dev.lanewise.internal.kernel.LaneSums.XOR_FAR;
 import static dev.lanewise.internal.kernel.LaneSums.XOR_NEAR;
 import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.F;
+import static dev.lanewise.internal.kernel.Lanes.FLOAT;
 import static dev.lanewise.internal.kernel.Lanes.ORDER;
 import static dev.lanewise.internal.kernel.Lanes.requireNative;
 import static dev.lanewise.internal.kernel.Transpose.BIT1;
@@ -17,7 +18,7 @@ import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorShuffle;
 
-/** Products of two queries at once with rows of float32, lanes along the row. See {@link RowProducts} for the arguments. */
+/** Products of two queries, or two rows of weights, at once with rows of float32, lanes along the row. See {@link RowProducts} for the arguments. */
 final class Float32Pairs {
     /** Where {@link #dot2x8} leaves the sums of eight keys in a half: the third bit of a key's number is the lowest of its lane's, the others one higher. */
     private static final VectorShuffle<Float> KEY_BY_KEY = VectorShuffle.fromOp(F,
@@ -124,6 +125,88 @@ final class Float32Pairs {
                     }
                 }
             }
+        }
+    }
+
+    /**
+     * Adds to eight vectors of the context with two rows of weights, from rows of these eight vectors with nothing between them: with a
+     * constant distance C2 loads most of a row forwards, and memory is faster by a sixth than in the order of {@link Float32Rows#mix2x8}.
+     */
+    static void mixAdjacent2x8(BlockRows rows, int first, int end, MemorySegment scratch, long weights, long weightRow,
+            long out,
+            long outRow) {
+        MemorySegment from = requireNative(rows.segment);
+        MemorySegment memory = requireNative(scratch);
+        FloatVector c00 = FloatVector.fromMemorySegment(F, memory, out, ORDER);
+        FloatVector c01 = FloatVector.fromMemorySegment(F, memory, out + BYTES, ORDER);
+        FloatVector c02 = FloatVector.fromMemorySegment(F, memory, out + 2 * BYTES, ORDER);
+        FloatVector c03 = FloatVector.fromMemorySegment(F, memory, out + 3 * BYTES, ORDER);
+        FloatVector c04 = FloatVector.fromMemorySegment(F, memory, out + 4 * BYTES, ORDER);
+        FloatVector c05 = FloatVector.fromMemorySegment(F, memory, out + 5 * BYTES, ORDER);
+        FloatVector c06 = FloatVector.fromMemorySegment(F, memory, out + 6 * BYTES, ORDER);
+        FloatVector c07 = FloatVector.fromMemorySegment(F, memory, out + 7 * BYTES, ORDER);
+        FloatVector c10 = FloatVector.fromMemorySegment(F, memory, out + outRow, ORDER);
+        FloatVector c11 = FloatVector.fromMemorySegment(F, memory, out + outRow + BYTES, ORDER);
+        FloatVector c12 = FloatVector.fromMemorySegment(F, memory, out + outRow + 2 * BYTES, ORDER);
+        FloatVector c13 = FloatVector.fromMemorySegment(F, memory, out + outRow + 3 * BYTES, ORDER);
+        FloatVector c14 = FloatVector.fromMemorySegment(F, memory, out + outRow + 4 * BYTES, ORDER);
+        FloatVector c15 = FloatVector.fromMemorySegment(F, memory, out + outRow + 5 * BYTES, ORDER);
+        FloatVector c16 = FloatVector.fromMemorySegment(F, memory, out + outRow + 6 * BYTES, ORDER);
+        FloatVector c17 = FloatVector.fromMemorySegment(F, memory, out + outRow + 7 * BYTES, ORDER);
+        int run = rows.run(first);
+        for (int j = first; j < end; run++) {
+            int count = Math.min(end, rows.end(run)) - j;
+            MemorySegment together = from.asSlice(rows.at(run, j), count * (8L * BYTES));
+            MemorySegment one = memory.asSlice(weights + j * 4L, count * 4L);
+            MemorySegment other = memory.asSlice(weights + weightRow + j * 4L, count * 4L);
+            for (int i = 0; i < count; i++) {
+                FloatVector w0 = FloatVector.broadcast(F, one.get(FLOAT, i * 4L));
+                FloatVector w1 = FloatVector.broadcast(F, other.get(FLOAT, i * 4L));
+                MemorySegment row = together.asSlice(i * (8L * BYTES), 8 * BYTES);
+                FloatVector v0 = FloatVector.fromMemorySegment(F, row, 0, ORDER);
+                c00 = v0.fma(w0, c00);
+                c10 = v0.fma(w1, c10);
+                FloatVector v1 = FloatVector.fromMemorySegment(F, row, BYTES, ORDER);
+                c01 = v1.fma(w0, c01);
+                c11 = v1.fma(w1, c11);
+                FloatVector v2 = FloatVector.fromMemorySegment(F, row, 2 * BYTES, ORDER);
+                c02 = v2.fma(w0, c02);
+                c12 = v2.fma(w1, c12);
+                FloatVector v3 = FloatVector.fromMemorySegment(F, row, 3 * BYTES, ORDER);
+                c03 = v3.fma(w0, c03);
+                c13 = v3.fma(w1, c13);
+                FloatVector v4 = FloatVector.fromMemorySegment(F, row, 4 * BYTES, ORDER);
+                c04 = v4.fma(w0, c04);
+                c14 = v4.fma(w1, c14);
+                FloatVector v5 = FloatVector.fromMemorySegment(F, row, 5 * BYTES, ORDER);
+                c05 = v5.fma(w0, c05);
+                c15 = v5.fma(w1, c15);
+                FloatVector v6 = FloatVector.fromMemorySegment(F, row, 6 * BYTES, ORDER);
+                c06 = v6.fma(w0, c06);
+                c16 = v6.fma(w1, c16);
+                FloatVector v7 = FloatVector.fromMemorySegment(F, row, 7 * BYTES, ORDER);
+                c07 = v7.fma(w0, c07);
+                c17 = v7.fma(w1, c17);
+            }
+            j += count;
+        }
+        for (long to = out, last = out + 2 * outRow; to < last; to += outRow) {
+            c00.intoMemorySegment(memory, to, ORDER);
+            c00 = c10;
+            c01.intoMemorySegment(memory, to + BYTES, ORDER);
+            c01 = c11;
+            c02.intoMemorySegment(memory, to + 2 * BYTES, ORDER);
+            c02 = c12;
+            c03.intoMemorySegment(memory, to + 3 * BYTES, ORDER);
+            c03 = c13;
+            c04.intoMemorySegment(memory, to + 4 * BYTES, ORDER);
+            c04 = c14;
+            c05.intoMemorySegment(memory, to + 5 * BYTES, ORDER);
+            c05 = c15;
+            c06.intoMemorySegment(memory, to + 6 * BYTES, ORDER);
+            c06 = c16;
+            c07.intoMemorySegment(memory, to + 7 * BYTES, ORDER);
+            c07 = c17;
         }
     }
 }

@@ -144,9 +144,9 @@ final class RowProducts {
      */
     static void mix(BlockRows block, int count, DecodeScores scores, int from, int to, int columns,
             MemorySegment scratch, long weights, long weightRow, long out) {
-        int slice = slice(to - from, columns, block, count);
-        long outRow = (long) columns * BYTES;
         boolean pairs = columns % WIDEST == 0;
+        int slice = pairs && to - from == 2 * PAIR ? PAIR_SLICE : slice(to - from, columns, block, count);
+        long outRow = (long) columns * BYTES;
         for (int j = 0; j < count; j += slice) {
             int end = Math.min(count, j + slice);
             for (int r = from; r < to;) {
@@ -169,6 +169,10 @@ final class RowProducts {
 
     private static void mixPair(BlockRows block, int first, int end, int columns, MemorySegment scratch, long weights,
             long weightRow, long out) {
+        if (columns == WIDEST && block.stride == WIDEST * BYTES) {
+            Float32Pairs.mixAdjacent2x8(block, first, end, scratch, weights, weightRow, out, WIDEST * BYTES);
+            return;
+        }
         for (int c = 0; c < columns; c += WIDEST) {
             Float32Rows.mix2x8(block, first, end, column(block, c), scratch, weights, weightRow,
                     out + (long) c * BYTES, (long) columns * BYTES);
