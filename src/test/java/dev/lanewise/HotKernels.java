@@ -172,7 +172,9 @@ final class HotKernels {
             int pageTokens) {
         int depth = vectors * RuntimeInfo.current().lanes();
         int heads = kvHeads * rows;
-        String name = heads + " rows of " + kvHeads + " heads over pages of " + pageTokens + ", " + type;
+        String name = heads + " rows of " + kvHeads + " heads, " + vectors + " vectors, over pages of " + pageTokens
+                + ", "
+                + type;
         KvCache.Sequence sequence = KvCache.builder(kvHeads, depth)
                 .storage(type)
                 .pageTokens(pageTokens)
