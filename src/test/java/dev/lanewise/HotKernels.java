@@ -172,9 +172,8 @@ final class HotKernels {
             int pageTokens) {
         int depth = vectors * RuntimeInfo.current().lanes();
         int heads = kvHeads * rows;
-        String name = heads + " rows of " + kvHeads + " heads, " + vectors + " vectors, over pages of " + pageTokens
-                + ", "
-                + type;
+        String name = "%d rows of %d heads, %d vectors, over pages of %d, %s".formatted(heads, kvHeads, vectors,
+                pageTokens, type);
         KvCache.Sequence sequence = KvCache.builder(kvHeads, depth)
                 .storage(type)
                 .pageTokens(pageTokens)
