@@ -36,6 +36,7 @@ class VectorPathsTest {
         long one = cachedPaths(queries, 8);
         long several = cachedPaths(queries, 8 * passes);
         assertEquals(StartUp.CHOICE.manyRegisters(), (one & ~several) != 0);
+        assertEquals(StartUp.CHOICE.manyRegisters(), (several & ~one) != 0);
     }
 
     private static long cachedPaths(int queries, int vectors) {

@@ -44,8 +44,8 @@ public final class VectorPaths {
     private static final long TRANSPOSES = 1L << 63;
     /** A bit that {@link #cachedRows} leaves. */
     private static final long WHOLE_VECTORS = 1L << CACHED + 3;
-    /** Values of eight vectors that rows of weights meet in pairs, and no wider. A field of {@link #rows}. */
-    private static final long ADJACENT_PAIRS = 1L << INNER;
+    /** Rows of weights in pairs that meet values of eight vectors, instead of wider ones: another loop. {@link #rows} has the field else. */
+    private static final long ADJACENT_PAIRS = 1L << INNER - CACHED;
     /** Bytes of one head in a page from which on each head is read by itself: a plain loop reads such pieces at 0.95 of a stream. */
     public static final long LONG_PIECE = 1 << 18;
     /** Bytes of all heads in a page from which on it pays to read them together: 0.80, where 8 KiB are read at 0.54. */
@@ -66,7 +66,7 @@ public final class VectorPaths {
     /** The paths of a problem. */
     public static long of(AttentionProblem p) {
         long paths = switch (VectorKernel.of(p)) {
-            case CACHED_ROWS -> cachedRows(p) | headByHead(p);
+            case CACHED_ROWS -> cachedRows(p) << CACHED | headByHead(p);
             case ROWS -> FEW_ROWS | rows(p);
             case FEW_KEYS -> FEW_KEYS;
             case PANELS -> p.queryStarts.present() ? PACKED : panels(p);
@@ -118,9 +118,9 @@ public final class VectorPaths {
         long dot = rows == 1 ? 1 : rows >= tiledRows(p.cached(0).type) ? 4 : 2 | rows % 2;
         int vectors = Math.ceilDiv(p.valueDepth, lanes());
         int together = !StartUp.CHOICE.manyRegisters() || vectors < 4 ? 1 : vectors % 8 == 0 ? 2 : 4;
-        long mix = together == 1 || rows < together ? 64 : together == 2 ? 16 : 32;
-        return (dot | mix | (passes(p.depth) | passes(p.valueDepth)) << 7) << CACHED
-                | bit(mix == 16 && vectors == 8, ADJACENT_PAIRS);
+        long pairs = vectors == 8 ? ADJACENT_PAIRS : 16;
+        long mix = together == 1 || rows < together ? 64 : together == 2 ? pairs : 32;
+        return dot | mix | (passes(p.depth) | passes(p.valueDepth)) << 7;
     }
 
     /** Which loops over rows in place run: by the rows, the vectors of their two products, and how keys lie. */
