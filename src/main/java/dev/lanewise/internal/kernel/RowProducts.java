@@ -144,7 +144,7 @@ final class RowProducts {
      */
     static void mix(BlockRows block, int count, DecodeScores scores, int from, int to, int columns,
             MemorySegment scratch, long weights, long weightRow, long out) {
-        boolean pairs = columns % WIDEST == 0;
+        boolean pairs = MANY_REGISTERS && columns % WIDEST == 0;
         int slice = pairs && to - from == 2 * PAIR ? PAIR_SLICE : slice(to - from, columns, block, count);
         long outRow = (long) columns * BYTES;
         for (int j = 0; j < count; j += slice) {
@@ -155,7 +155,7 @@ final class RowProducts {
                         && scores.allSee(r, r + GROUP, count)) {
                     mixFour(block, j, end, columns, scratch, weights + r * weightRow, weightRow, sums);
                     r += GROUP;
-                } else if (MANY_REGISTERS && pairs && r + PAIR <= to && scores.allSee(r, r + PAIR, count)) {
+                } else if (pairs && r + PAIR <= to && scores.allSee(r, r + PAIR, count)) {
                     mixPair(block, j, end, columns, scratch, weights + r * weightRow, weightRow, sums);
                     r += PAIR;
                 } else {
