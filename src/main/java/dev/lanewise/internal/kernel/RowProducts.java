@@ -170,7 +170,7 @@ final class RowProducts {
     private static void mixPair(BlockRows block, int first, int end, int columns, MemorySegment scratch, long weights,
             long weightRow, long out) {
         if (columns == WIDEST && block.stride == WIDEST * BYTES) {
-            Float32Pairs.mixAdjacent2x8(block, first, end, scratch, weights, weightRow, out, WIDEST * BYTES);
+            Float32Pairs.mixAdjacent2x8(block, first, end, scratch, weights, weightRow, out);
             return;
         }
         for (int c = 0; c < columns; c += WIDEST) {
