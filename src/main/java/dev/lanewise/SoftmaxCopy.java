@@ -37,7 +37,9 @@ record SoftmaxCopy(Tensor in, Tensor out, int rows, int columns, long paths, lon
 
     @Override
     public int leastPart() {
-        return Math.min(columns, 2 * StartUp.CHOICE.lanes());
+        int lanes = StartUp.CHOICE.lanes();
+        boolean inRegisters = Math.ceilDiv(columns, lanes) == VectorSoftmax.VECTORS_IN_REGISTERS;
+        return inRegisters ? columns : Math.min(columns, 2 * lanes);
     }
 
     @Override

@@ -33,9 +33,17 @@ class MatrixCopiesTest {
 
     @Example
     void shortRowsByFoursAreNoLongOnesAndNoSingleOnes() {
-        assertNotEquals(paths(64, 1024), paths(64, 128));
-        assertNotEquals(paths(64, 128), paths(3, 128));
-        assertEquals(paths(64, 128), paths(4096, 64));
+        assertNotEquals(paths(64, 1024), paths(64, 96));
+        assertNotEquals(paths(64, 96), paths(3, 96));
+        assertEquals(paths(64, 96), paths(4096, 48));
+    }
+
+    @Example
+    void rowsOfEightVectorsAreNoOthers() {
+        int eight = 8 * RuntimeInfo.current().lanes();
+        assertNotEquals(paths(64, eight), paths(64, eight - 1));
+        assertNotEquals(paths(64, eight), paths(64, eight + 1));
+        assertEquals(paths(64, eight), paths(4096, eight));
     }
 
     private static long paths(int rows, int columns) {

@@ -51,6 +51,27 @@ class SoftmaxTest {
         }
     }
 
+    /** Loops for whole vectors, and for so many of them, leave the bits of the loops for rows with a rest, to which −∞ adds nothing. */
+    @Property(tries = 100, edgeCases = EdgeCasesMode.NONE)
+    void aColumnOfMinusInfinityBehindWholeVectorsChangesNoBit(@ForAll @IntRange(min = 1, max = 9) int rows,
+            @ForAll @IntRange(min = 1, max = 12) int vectors, @ForAll boolean inPlace, @ForAll long seed) {
+        try (Arena arena = Arena.ofConfined()) {
+            int columns = vectors * Math.max(4, RuntimeInfo.current().lanes());
+            Tensor wide = Layout.PLAIN.normal(arena, new Random(seed), 10, 1, 1, rows, columns + 1)
+                    .select(0, 0)
+                    .select(0, 0);
+            for (int r = 0; r < rows; r++) {
+                wide.setFloat(Float.NEGATIVE_INFINITY, r, columns);
+            }
+            Tensor in = wide.slice(1, 0, columns);
+            Tensor out = inPlace ? in : Tensor.allocate(arena, ElementType.FLOAT32, rows, columns);
+            Tensor expected = Tensor.allocate(arena, ElementType.FLOAT32, rows, columns + 1);
+            Softmax.rows(wide, expected);
+            Softmax.rows(in, out);
+            assertArrayEquals(expected.slice(1, 0, columns).toFloats(), out.toFloats());
+        }
+    }
+
     /** Of any sign, anywhere, beside rows of other values. */
     @Property(tries = 100, edgeCases = EdgeCasesMode.NONE)
     void nanMakesItsRowNaNAndNoOther(@ForAll @IntRange(min = 1, max = 9) int rows,

@@ -20,6 +20,8 @@ public final class VectorSoftmax {
     private static final int GROUP_BYTES = 32 << 10;
     /** Up to so many vectors rows are taken {@link #QUAD_ROWS} at a time; longer ones are worth loops of their own. */
     public static final int QUAD_VECTORS = 32;
+    /** Rows of exactly so many stay in registers. */
+    public static final int VECTORS_IN_REGISTERS = EightVectorWeights.VECTORS;
     /** Short rows that are taken together. */
     public static final int QUAD_ROWS = QuadWeights.ROWS;
     /** Scratch: a vector a row each of maxima, those of the next group, sums of weights, and ends of rows. */
@@ -108,12 +110,18 @@ public final class VectorSoftmax {
         for (int r = 0; r < quads; r += QUAD_ROWS) {
             QuadWeights.reduceMaxima(scratch, MAX + (long) r * BYTES, TOPS + r * 4L);
         }
+        if (singles > 0) {
+            RowWeights.reduceMaxima(scratch, MAX + rest, singles, TOPS + quads * 4L);
+        }
+        if (columns == VECTORS_IN_REGISTERS * COUNT) {
+            EightVectorWeights.normalise(in, from, fromRow, out, to, toRow, rows, scratch, TOPS);
+            return;
+        }
         for (int r = 0; r < quads; r += 2) {
             QuadWeights.exponentiate(in, from + r * fromRow, fromRow, out, to + r * toRow, toRow, vectors, BYTES,
                     scratch, TOPS + r * 4L, SUMS + (long) r * BYTES);
         }
         if (singles > 0) {
-            RowWeights.reduceMaxima(scratch, MAX + rest, singles, TOPS + quads * 4L);
             RowWeights.exponentiate(in, from + quads * fromRow, fromRow, out, to + quads * toRow, toRow, singles,
                     vectors, scratch, TOPS + quads * 4L, SUMS + rest);
         }

@@ -94,11 +94,13 @@ public final class MatrixPaths {
     /** The paths of a softmax. */
     public static long softmax(Operand in, Operand out, int rows, int columns) {
         boolean inPlace = in.inPlace() && out.inPlace() && columns >= LANES;
-        boolean shortRows = (inPlace ? columns / LANES : Math.ceilDiv(columns, LANES)) <= VectorSoftmax.QUAD_VECTORS;
+        int width = inPlace ? columns : Math.ceilDiv(columns, LANES) * LANES;
+        boolean shortRows = width / LANES <= VectorSoftmax.QUAD_VECTORS;
         int at = SOFTMAX;
         long paths = bit(shortRows && rows >= VectorSoftmax.QUAD_ROWS, at++);
         paths |= bit(shortRows && rows % VectorSoftmax.QUAD_ROWS != 0, at++);
         paths |= bit(!shortRows, at++);
+        paths |= bit(width == VectorSoftmax.VECTORS_IN_REGISTERS * LANES, at++);
         if (inPlace) {
             return paths | bit(true, at) | bit(columns % LANES != 0, at + 1);
         }

@@ -43,7 +43,7 @@ class ExpTest {
         return exp(lanes)[lane];
     }
 
-    /** One vector of a softmax whose maximum is 0: every loop that writes the exponential out gives the same. */
+    /** One vector of a softmax whose maximum is 0: every loop that leaves exponentials leaves the same. */
     private static float[] exp(float[] lanes) {
         load(lanes);
         RowSoftmax.exponentiate(MEMORY, 0, MEMORY, OUT, 1, MEMORY, MAX, MAX, SUMS);
