@@ -42,6 +42,10 @@ public final class MultiHeadAttention {
         requireEqual("value: rows", value.rows(), "key's", key.rows());
         requireEqual("output: rows", output.rows(), "heads times the head dimension of value,",
                 heads * (value.columns() / kvHeads));
+        if (rotary != null && rotary.rotated > query.columns() / heads) {
+            throw new IllegalArgumentException("rotary: rotates " + rotary.rotated
+                    + " features, wanted at most the head dimension, " + query.columns() / heads);
+        }
     }
 
     private static void requireColumns(String name, long columns, int heads) {
@@ -141,8 +145,8 @@ public final class MultiHeadAttention {
         try {
             MultiHeadRoom room = scratch.state;
             fit(scratch, x, source);
-            AttentionInputs operands = inputs.apply(room.inputs);
-            AttentionOutputs results = outputs.apply(room.outputs);
+            AttentionInputs operands = own(inputs.apply(room.inputs), room);
+            AttentionOutputs results = own(outputs.apply(room.outputs), room);
             checkApart(operands, results, x, source, out);
             query.apply(x, room.q.rows, execution, end, attention.cold);
             key.apply(source, room.k.rows, execution, end, attention.cold);
@@ -171,8 +175,8 @@ public final class MultiHeadAttention {
         try {
             MultiHeadRoom room = scratch.state;
             fit(scratch, x, source);
-            AttentionInputs operands = inputs.apply(room.inputs);
-            AttentionOutputs results = outputs.apply(room.outputs);
+            AttentionInputs operands = own(inputs.apply(room.inputs), room);
+            AttentionOutputs results = own(outputs.apply(room.outputs), room);
             checkApart(operands, results, x, source, out);
             List<CallCopy> copies = new ArrayList<>(WarmUp.copies(attention, operands, results));
             if (attention.kernel() == Kernel.VECTOR) {
@@ -195,6 +199,23 @@ public final class MultiHeadAttention {
                 query.columns() / heads, value.columns() / kvHeads);
     }
 
+    /** What the caller made of the operands still holds them: with others the layer would answer with what a former call left in scratch. */
+    private static AttentionInputs own(AttentionInputs made, MultiHeadRoom room) {
+        Objects.requireNonNull(made, "inputs");
+        if (made.q != room.q.heads || made.k != room.k.heads || made.v != room.v.heads) {
+            throw new IllegalArgumentException("inputs: other operands than the layer's, wanted them with additions");
+        }
+        return made;
+    }
+
+    private static AttentionOutputs own(AttentionOutputs made, MultiHeadRoom room) {
+        Objects.requireNonNull(made, "outputs");
+        if (made.context != room.context.heads) {
+            throw new IllegalArgumentException("outputs: another context than the layer's, wanted it with additions");
+        }
+        return made;
+    }
+
     private void check(Tensor x, Tensor source, Tensor out) {
         checkRows("x", x, query.rows());
         checkRows("source", source, key.rows());
@@ -207,9 +228,21 @@ public final class MultiHeadAttention {
         if (x.rank() == 3) {
             TensorChecks.sameSize("source", source, 0, "x", x, 0);
         }
+        if (rotary != null) {
+            checkPositions("x", x);
+            checkPositions("source", source);
+        }
         TensorChecks.writable("out", out);
         TensorChecks.apart("out", out, "x", x);
         TensorChecks.apart("out", out, "source", source);
+    }
+
+    private void checkPositions(String name, Tensor tensor) {
+        long rows = tensor.size(tensor.rank() - 2);
+        if (rows > rotary.positions) {
+            throw new IllegalArgumentException(name + ": " + rows + " rows, wanted at most the rotary embedding's "
+                    + rotary.positions + " positions");
+        }
     }
 
     private static void checkRows(String name, Tensor tensor, long features) {
@@ -234,6 +267,8 @@ public final class MultiHeadAttention {
         TensorChecks.apart("out", out, "pastLengths", in.pastLengths);
         TensorChecks.apart("out", out, "keyLengths", in.keyLengths);
         TensorChecks.apart("out", out, "keyStarts", in.keyStarts);
+        TensorChecks.apart("out", out, "queryBoundaries", in.queryBoundaries);
+        TensorChecks.apart("out", out, "keyBoundaries", in.keyBoundaries);
         checkApart(results, "x", x);
         checkApart(results, "source", source);
     }

@@ -165,6 +165,35 @@ class MultiHeadArgumentsTest {
     }
 
     @Test
+    void operandsAreAddedToAndNotReplaced() {
+        MultiHeadAttention layer = layer().build(arena);
+        Tensor x = floats(4, 7);
+        Tensor source = floats(9, 6);
+        Tensor out = floats(4, 8);
+        AttentionInputs others = AttentionInputs.of(floats(1, 4, 4, 3), floats(1, 2, 9, 3), floats(1, 2, 9, 5));
+        AttentionOutputs another = AttentionOutputs.of(floats(1, 4, 4, 5));
+        assertRefused("inputs: other operands than the layer's, wanted them with additions",
+                () -> layer.run(x, source, _ -> others, o -> o, out));
+        assertRefused("outputs: another context than the layer's, wanted it with additions",
+                () -> layer.run(x, source, in -> in, _ -> another, out));
+        assertRefused("outputs: another context than the layer's, wanted it with additions",
+                () -> WarmUp.of(layer, x, source, in -> in, _ -> another, out));
+    }
+
+    @Test
+    void theRotaryEmbeddingFitsTheHeadsAndTheRows() {
+        RotaryEmbedding embedding = RotaryEmbedding.of(2, RotaryEmbedding.Pairing.INTERLEAVED, 100, 4);
+        MultiHeadAttention layer = layer().rotary(embedding).build(arena);
+        assertRefused("source: 5 rows, wanted at most the rotary embedding's 4 positions",
+                () -> layer.run(floats(4, 7), floats(5, 6), in -> in, o -> o, floats(4, 8)));
+        assertRefused("x: 5 rows, wanted at most the rotary embedding's 4 positions",
+                () -> layer.run(floats(5, 7), floats(4, 6), in -> in, o -> o, floats(5, 8)));
+        layer.run(floats(4, 7), floats(4, 6), in -> in, o -> o, floats(4, 8));
+        assertNoLayer("rotary: rotates 4 features, wanted at most the head dimension, 3",
+                layer().rotary(RotaryEmbedding.of(4, RotaryEmbedding.Pairing.INTERLEAVED, 100, 4)));
+    }
+
+    @Test
     void furtherOperandsShareNoMemoryWithTheRowsOfTheCall() {
         MultiHeadAttention layer = MultiHeadAttention.builder(1, 1)
                 .queryKeyValue(floats(4, 12), null)
@@ -178,6 +207,10 @@ class MultiHeadArgumentsTest {
         Tensor mask = Tensor.of(out.segment(), ElementType.BOOL, 3, 3);
         assertRefused("out: " + out + " overlaps mask: " + mask + ", wanted memory of its own",
                 () -> layer.run(x, x, in -> in.withMask(mask), o -> o, out));
+        Tensor boundaries = Tensor.of(out.segment(), ElementType.INT32, 2);
+        boundaries.setFloat(3, 1);
+        assertRefused("out: " + out + " overlaps queryBoundaries: " + boundaries + ", wanted memory of its own",
+                () -> layer.run(x, x, in -> in.withPackedSequences(boundaries, boundaries), o -> o, out));
         Tensor scores = Tensor.of(x.segment(), ElementType.FLOAT32, 1, 1, 3, 3);
         assertRefused("scores: " + scores + " overlaps x: " + x + ", wanted memory of its own",
                 () -> layer.run(x, x, in -> in, o -> o.withScores(scores, ScoreStage.RAW), out));
