@@ -141,7 +141,9 @@ public final class MultiHeadAttention {
         }
         long end = execution.end();
         check(x, source, out);
-        Scratch<MultiHeadRoom> scratch = MultiHeadRoom.POOL.acquireShared();
+        Scratch<MultiHeadRoom> scratch = execution.threads > 1
+                ? MultiHeadRoom.POOL.acquireShared()
+                : MultiHeadRoom.POOL.acquire();
         try {
             MultiHeadRoom room = scratch.state;
             fit(scratch, x, source);

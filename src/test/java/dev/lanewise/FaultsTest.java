@@ -5,8 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.lanewise.internal.memory.Scratch;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.management.BufferPoolMXBean;
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -324,5 +327,39 @@ class FaultsTest {
         assertTrue(counters.scratchFree() <= slots * oneCall, counters::toString);
         Workspace.trimPool();
         assertEquals(0, Counters.snapshot().scratchFree());
+    }
+
+    /** Also of a layer, whose scratch is the largest: it does not wait for the garbage collector. */
+    @Test
+    void aLayerThatFindsNoFreeScratchReturnsItsOwn() {
+        BufferPoolMXBean direct = ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class)
+                .stream()
+                .filter(pool -> pool.getName().equals("direct"))
+                .findFirst()
+                .orElseThrow();
+        Tensor weight = Tensor.allocate(arena, ElementType.FLOAT32, 16, 16);
+        MultiHeadAttention layer = MultiHeadAttention.builder(2, 2)
+                .queryKeyValue(Tensor.allocate(arena, ElementType.FLOAT32, 16, 48), null)
+                .output(weight, null)
+                .build(arena);
+        int rows = 1 << 10;
+        Tensor x = Tensor.allocate(arena, ElementType.FLOAT32, rows, 16);
+        Tensor out = Tensor.allocate(arena, ElementType.FLOAT32, rows, 16);
+        layer.run(x, out);
+        List<Scratch<MultiHeadRoom>> slots = new ArrayList<>();
+        try {
+            for (int i = 0; i < 4 * Runtime.getRuntime().availableProcessors() + 8; i++) {
+                slots.add(MultiHeadRoom.POOL.acquire());
+            }
+            long before = direct.getMemoryUsed();
+            for (int i = 0; i < 3; i++) {
+                layer.run(x, out);
+            }
+            long one = 4L * rows * 16 * Float.BYTES;
+            long more = direct.getMemoryUsed() - before;
+            assertTrue(more < one, () -> more + " bytes more after three calls of " + one);
+        } finally {
+            slots.forEach(MultiHeadRoom.POOL::release);
+        }
     }
 }
