@@ -100,9 +100,9 @@ public final class RotaryEmbedding {
         boolean rows = axis == in.rank() - 2;
         long inStep = in.stride(axis) * in.type().bytes();
         long outStep = out.stride(axis) * out.type().bytes();
-        for (int i = 0; i < in.size(axis); i++) {
+        for (long i = 0; i < in.size(axis); i++) {
             if (rows) {
-                rotateRow(in, out, from + i * inStep, to + i * outStep, position + i);
+                rotateRow(in, out, from + i * inStep, to + i * outStep, position + (int) i);
             } else {
                 rotateAxis(in, out, axis + 1, from + i * inStep, to + i * outStep, position);
             }

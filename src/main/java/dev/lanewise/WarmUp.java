@@ -86,6 +86,9 @@ public final class WarmUp {
      */
     public static WarmUp of(MultiHeadAttention layer, Tensor x, Tensor source, UnaryOperator<AttentionInputs> inputs,
             UnaryOperator<AttentionOutputs> outputs, Tensor out) {
+        Objects.requireNonNull(layer, "layer");
+        Objects.requireNonNull(inputs, "inputs");
+        Objects.requireNonNull(outputs, "outputs");
         LayerCopy copy = layer.copy(x, source, inputs, outputs, out);
         return new WarmUp("x " + x, layer.kernel(), copy.parts(), copy.together());
     }
@@ -154,9 +157,7 @@ public final class WarmUp {
      * @throws IllegalArgumentException if the limit is not positive
      */
     public Report run(Duration limit) {
-        if (!limit.isPositive()) {
-            throw new IllegalArgumentException("limit: " + limit + ", wanted more than 0");
-        }
+        checkLimit(limit);
         if (calls.isEmpty()) {
             return new Report(true, kernel == Kernel.VECTOR ? "there is nothing to compute" : "the kernel is " + kernel,
                     Duration.ZERO, 0, Duration.ZERO, Duration.ZERO);
@@ -182,8 +183,15 @@ public final class WarmUp {
         }
         Report report = new Report(obstacle.isEmpty(), obstacle, Duration.ofNanos(System.nanoTime() - start), runs,
                 Duration.ofNanos(first), Duration.ofNanos(steady));
-        Events.writeWarmUp(event, name, limit.toNanos(), runs, report.settled(), first, steady);
+        Events.writeWarmUp(event, name, nanos(limit), runs, report.settled(), first, steady);
         return report;
+    }
+
+    private static void checkLimit(Duration limit) {
+        Objects.requireNonNull(limit, "limit");
+        if (!limit.isPositive()) {
+            throw new IllegalArgumentException("limit: " + limit + ", wanted more than 0");
+        }
     }
 
     private static int goOn(CallCopy call, long start, Duration limit) {
@@ -210,6 +218,11 @@ public final class WarmUp {
             return runs;
         }
         return runs;
+    }
+
+    /** For the event; those of 292 years and more are as good as none. */
+    private static long nanos(Duration limit) {
+        return limit.compareTo(Duration.ofNanos(Long.MAX_VALUE)) < 0 ? limit.toNanos() : Long.MAX_VALUE;
     }
 
     private static boolean passed(long start, Duration limit) {
@@ -241,9 +254,7 @@ public final class WarmUp {
      */
     public CompletableFuture<Report> runOn(Executor executor, Duration limit) {
         Objects.requireNonNull(executor, "executor");
-        if (!limit.isPositive()) {
-            throw new IllegalArgumentException("limit: " + limit + ", wanted more than 0");
-        }
+        checkLimit(limit);
         return CompletableFuture.supplyAsync(() -> run(limit), executor);
     }
 
