@@ -164,6 +164,7 @@ public final class Attention {
      * @throws OutOfMemoryError if there is no native memory left for scratch
      */
     public void run(AttentionInputs inputs, AttentionOutputs outputs, Execution execution) {
+        Objects.requireNonNull(execution, "execution");
         run(inputs, outputs, execution, execution.end());
     }
 
@@ -261,6 +262,8 @@ public final class Attention {
         if (threads < 1) {
             throw new IllegalArgumentException("threads: " + threads + ", wanted at least 1");
         }
+        Objects.requireNonNull(inputs, "inputs");
+        Objects.requireNonNull(outputs, "outputs");
         Scratch<AttentionScratch> scratch = AttentionScratch.POOL.acquire();
         try {
             AttentionBinding.bind(this, inputs, outputs, scratch.state.problem);

@@ -121,7 +121,7 @@ public final class AttentionInputs {
      * @throws IndexOutOfBoundsException if the cache has no such layer
      */
     public static AttentionInputs ofCache(Tensor q, int layer, KvCache.Sequence... sequences) {
-        KvCache.Sequence[] rows = sequences.clone();
+        KvCache.Sequence[] rows = Objects.requireNonNull(sequences, "sequences").clone();
         if (rows.length == 0) {
             throw new IllegalArgumentException("sequences: none, wanted one for each batch row of q");
         }

@@ -120,6 +120,7 @@ public final class Execution {
      * @throws IllegalArgumentException if it is negative
      */
     public Execution withTimeLimit(Duration duration) {
+        Objects.requireNonNull(duration, "time limit");
         if (duration.isNegative()) {
             throw new IllegalArgumentException("time limit: " + duration + ", wanted at least 0");
         }

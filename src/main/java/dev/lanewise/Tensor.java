@@ -76,6 +76,7 @@ public final class Tensor {
      * @throws IllegalArgumentException if a size is negative, or the product does not fit a {@code long}
      */
     public static Tensor allocate(Arena arena, ElementType type, long... shape) {
+        Objects.requireNonNull(arena, "arena");
         long[] sizes = checkedShape(shape);
         long bytes = byteCount(type, sizes);
         boolean empty = Arrays.stream(sizes).anyMatch(size -> size == 0);
@@ -157,6 +158,7 @@ public final class Tensor {
      */
     public static Tensor of(MemorySegment segment, ElementType type, long byteOffset, long[] shape, long[] strides) {
         long[] sizes = checkedShape(shape);
+        Objects.requireNonNull(strides, "strides");
         if (strides.length != sizes.length) {
             throw new IllegalArgumentException(
                     "strides: " + strides.length + " values, wanted one for each of the shape's " + sizes.length
@@ -191,7 +193,6 @@ public final class Tensor {
     private static Tensor checkedView(MemorySegment segment, ElementType type, long offset, long[] shape,
             long[] strides) {
         Objects.requireNonNull(segment, "segment");
-        Objects.requireNonNull(type, "type");
         byteCount(type, shape);
         long low = offset;
         long high = offset;
@@ -221,6 +222,7 @@ public final class Tensor {
     }
 
     private static long[] checkedShape(long[] shape) {
+        Objects.requireNonNull(shape, "shape");
         for (int axis = 0; axis < shape.length; axis++) {
             if (shape[axis] < 0) {
                 throw new IllegalArgumentException(
@@ -231,6 +233,7 @@ public final class Tensor {
     }
 
     private static long byteCount(ElementType type, long[] shape) {
+        Objects.requireNonNull(type, "type");
         long bytes = type.bytes();
         try {
             for (long size : shape) {
