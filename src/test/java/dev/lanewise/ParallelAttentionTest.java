@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -16,6 +17,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.EdgeCasesMode;
 import net.jqwik.api.Example;
@@ -82,9 +85,10 @@ class ParallelAttentionTest {
     }
 
     @Example
-    void anExecutorThatRejectsIsNamedAndNothingIsLeftRunning() {
+    void anExecutorThatRejectsIsNamedAndNothingIsLeftRunning() throws InterruptedException {
         try (Arena arena = Arena.ofShared(); ExecutorService executor = Executors.newFixedThreadPool(2)) {
             AttentionInputs inputs = draw(arena);
+            Tensor context = context(arena, inputs);
             int[] calls = new int[1];
             Executor second = task -> {
                 if (vectorRuns() && calls[0]++ > 0) {
@@ -94,11 +98,19 @@ class ParallelAttentionTest {
             };
             if (vectorRuns()) {
                 RejectedExecutionException thrown = assertThrows(RejectedExecutionException.class,
-                        () -> run(arena, inputs, second));
+                        () -> Attention.builder().build().run(inputs, AttentionOutputs.of(context), second, 4));
+                context.segment().fill((byte) 0x5A);
                 assertTrue(thrown.getMessage().startsWith("executor: "), thrown.getMessage());
                 assertEquals("full", thrown.getCause().getMessage());
             }
             assertArrayEquals(run(arena, inputs, Runnable::run), run(arena, inputs, executor), 0);
+            executor.shutdown();
+            assertTrue(executor.awaitTermination(10, TimeUnit.SECONDS));
+            if (vectorRuns()) {
+                byte[] bytes = context.segment().toArray(ValueLayout.JAVA_BYTE);
+                assertTrue(IntStream.range(0, bytes.length).allMatch(i -> bytes[i] == 0x5A),
+                        "a helper wrote after the call");
+            }
         }
     }
 
