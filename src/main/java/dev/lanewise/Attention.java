@@ -95,6 +95,8 @@ public final class Attention {
      *         AttentionOutputs)}
      * @throws IllegalStateException if an arena is closed
      * @throws WrongThreadException if a tensor belongs to another thread
+     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted; the context is then partly written
+     * @throws OutOfMemoryError if there is no native memory left for scratch
      */
     public void run(Tensor q, Tensor k, Tensor v, Tensor context) {
         Scratch<AttentionScratch> scratch = AttentionScratch.POOL.acquire();
@@ -140,7 +142,8 @@ public final class Attention {
      * @throws WrongThreadException if there is more than one thread and a tensor is confined to one
      * @throws java.util.concurrent.RejectedExecutionException if the executor rejects a part; the outputs are then partly
      *         written
-     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted
+     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted; the outputs are then partly written
+     * @throws OutOfMemoryError if there is no native memory left for scratch
      */
     public void run(AttentionInputs inputs, AttentionOutputs outputs, Executor executor, int threads) {
         run(inputs, outputs, Execution.here().withThreads(executor, threads));

@@ -171,7 +171,8 @@ public final class AttentionInputs {
     /**
      * With the offset of each batch row, for an operator whose offset is {@link PositionOffset#pastLengths()}.
      *
-     * @param lengths INT32, (B): the number of keys before the row's first query; negative is legal
+     * @param lengths INT32, (B): the number of keys before the row's first query; negative is legal; or null for none, as every other
+     *        operator wants it
      * @return a copy with the lengths
      */
     public AttentionInputs withPastLengths(Tensor lengths) {

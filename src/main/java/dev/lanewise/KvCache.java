@@ -52,6 +52,7 @@ public final class KvCache {
      *
      * @return a sequence that the caller closes
      * @throws IllegalStateException if the arena is closed
+     * @throws WrongThreadException if the arena is confined to another thread
      */
     public Sequence newSequence() {
         TensorChecks.readable("cache", segment);
@@ -332,7 +333,8 @@ public final class KvCache {
      * the next ones get them again. Where {@link Builder#rotary} is set, keys are rotated at these positions, and stay so; rotate
      * the queries at {@link #nextPosition} before the append.
      *
-     * <p><b>Threads.</b> One thread at a time may change a sequence: append, truncate, evict, fork and close need an order that the caller
+     * <p><b>Threads.</b> Every use but {@link #close} throws {@link WrongThreadException} if the arena of the cache is confined to another thread. One
+     * thread at a time may change a sequence: append, truncate, evict, fork and close need an order that the caller
      * provides, by handing the sequence over through an executor, a queue or a lock. A call of {@link Attention} takes the length and the pages when it starts, and
      * any number of them may read at once. They may run while the writer appends, and see tokens whose append has returned or
      * those of the moment before, unless a fork shares the page that is appended to. Everything else that changes
@@ -464,7 +466,7 @@ public final class KvCache {
          * Takes back the last tokens, of every layer that is longer; their pages go back to the pool. Taking back a token that was before the
          * place of an eviction takes back the evicted ones, too: the next token stands where it stood.
          *
-         * @param length how many tokens to leave
+         * @param length how many tokens to leave, of those that are in the cache: evicted ones do not count
          * @throws IllegalArgumentException unless 0 ≤ length ≤ the length of the longest layer
          * @throws IllegalStateException if the sequence or the arena is closed
          */

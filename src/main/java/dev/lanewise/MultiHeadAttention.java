@@ -85,6 +85,8 @@ public final class MultiHeadAttention {
      * @throws IllegalArgumentException if shapes, types or memory do not fit each other; the message names the argument
      * @throws IllegalStateException if an arena is closed
      * @throws WrongThreadException if a tensor belongs to another thread
+     * @throws java.util.concurrent.CancellationException if the calling thread is interrupted; the output is then partly written
+     * @throws OutOfMemoryError if there is no native memory left for scratch
      */
     public void run(Tensor x, Tensor out) {
         run(x, x, UnaryOperator.identity(), UnaryOperator.identity(), out, Execution.here());
@@ -96,7 +98,7 @@ public final class MultiHeadAttention {
      * @param x what is projected to queries, (B, Lq, E) or (Lq, E)
      * @param source what is projected to keys and values, (B, Lk, Esource) or (Lk, Esource): x itself for self-attention
      * @param inputs adds masks, lengths and biases to the operands of rank 4, which hold nothing yet, for instance {@code in -> in.withMask(mask)}: kept by
-     *        the caller from call to call, this allocates nothing. What it is given and makes is the layer's own, and must not be kept
+     *        the caller from call to call, this allocates nothing. What it is given and makes is the layer's own, and must not be kept; q, k and v cannot be replaced
      * @param outputs adds outputs of rank 4, for instance {@code o -> o.withWeights(weights)}
      * @param out (B, Lq, Eout) or (Lq, Eout), overlapping no other operand
      * @throws IllegalArgumentException if shapes, types or memory do not fit each other; the message names the argument
@@ -118,8 +120,8 @@ public final class MultiHeadAttention {
      * @param x what is projected to queries, (B, Lq, E) or (Lq, E)
      * @param source what is projected to keys and values, (B, Lk, Esource) or (Lk, Esource): x itself for self-attention
      * @param inputs adds masks, lengths and biases to the operands of rank 4, which hold nothing yet; what it is given and makes is the layer's
-     *        own, and must not be kept
-     * @param outputs adds outputs of rank 4, for instance {@code o -> o.withWeights(weights)}
+     *        own, and must not be kept; q, k and v cannot be replaced
+     * @param outputs adds outputs of rank 4, for instance {@code o -> o.withWeights(weights)}; the context cannot be replaced
      * @param out (B, Lq, Eout) or (Lq, Eout), overlapping no other operand
      * @param execution how to carry it out; without a workspace, for a layer needs more scratch than the attention in it
      * @throws IllegalArgumentException if shapes, types or memory do not fit each other, or there is a workspace; the message names the
@@ -433,7 +435,7 @@ public final class MultiHeadAttention {
          *
          * @param arena owns the packed weights; the tensors given before are not needed afterwards
          * @return the layer
-         * @throws IllegalArgumentException if the projections do not fit each other
+         * @throws IllegalArgumentException if the projections, or the rotary embedding and the head dimension, do not fit each other
          * @throws NullPointerException if one is missing
          */
         public MultiHeadAttention build(Arena arena) {

@@ -31,6 +31,9 @@ public final class PackedMatrix {
      * @param matrix (K, N), of any floating-point type and strides; not needed afterwards
      * @return the packed matrix, in float32
      * @throws IllegalArgumentException if it is not a matrix of floats
+     * @throws IllegalStateException if an arena is closed
+     * @throws WrongThreadException if the matrix or the arena belongs to another thread
+     * @throws OutOfMemoryError if there is not so much native memory
      */
     public static PackedMatrix of(Arena arena, Tensor matrix) {
         MatMul.checkMatrix("matrix", matrix);

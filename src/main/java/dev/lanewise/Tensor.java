@@ -399,6 +399,7 @@ public final class Tensor {
      * @param outer the size of the new outer axis; must divide size(axis)
      * @return a view of the same memory, one rank higher
      * @throws IllegalArgumentException if the size of the axis is not a multiple of outer
+     * @throws IndexOutOfBoundsException unless 0 ≤ axis &lt; rank
      */
     public Tensor split(int axis, long outer) {
         long size = size(axis);
@@ -423,6 +424,7 @@ public final class Tensor {
      * @param size its new size
      * @return a view of the same memory; an output may not have such an axis
      * @throws IllegalArgumentException if the axis has not size 1, or the new size is negative
+     * @throws IndexOutOfBoundsException unless 0 ≤ axis &lt; rank
      */
     public Tensor broadcast(int axis, long size) {
         if (size(axis) != 1 || size < 0) {
@@ -479,6 +481,7 @@ public final class Tensor {
      * @param index one index an axis
      * @return the value
      * @throws IndexOutOfBoundsException if an index is outside its axis
+     * @throws IllegalArgumentException if there are not as many indices as axes
      */
     public float getFloat(long... index) {
         return Elements.get(segment, type, position(index));
@@ -491,6 +494,7 @@ public final class Tensor {
      * @param value the value
      * @param index one index an axis
      * @throws IndexOutOfBoundsException if an index is outside its axis
+     * @throws IllegalArgumentException if there are not as many indices as axes, or the segment is read-only
      */
     public void setFloat(float value, long... index) {
         Elements.set(segment, type, position(index), value);

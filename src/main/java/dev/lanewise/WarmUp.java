@@ -102,6 +102,8 @@ public final class WarmUp {
      * @param out (M, N); nothing is written to it
      * @return the warm-up
      * @throws IllegalArgumentException if {@link MatMul#multiply(Tensor, Tensor, Tensor, Tensor)} would
+     * @throws IllegalStateException if an arena is closed
+     * @throws WrongThreadException if a tensor belongs to another thread
      */
     public static WarmUp ofMultiply(Tensor a, Tensor b, Tensor bias, Tensor out) {
         MatMul.checkMatrix("b", b);
@@ -117,6 +119,8 @@ public final class WarmUp {
      * @param out (M, N); nothing is written to it
      * @return the warm-up
      * @throws IllegalArgumentException if {@link MatMul#multiply(Tensor, PackedMatrix, Tensor, Tensor)} would
+     * @throws IllegalStateException if an arena is closed
+     * @throws WrongThreadException if a tensor belongs to another thread
      */
     public static WarmUp ofMultiply(Tensor a, PackedMatrix b, Tensor bias, Tensor out) {
         Objects.requireNonNull(b, "b");
@@ -130,6 +134,8 @@ public final class WarmUp {
      * @param out of the same shape; nothing is written to it
      * @return the warm-up
      * @throws IllegalArgumentException if {@link Softmax#rows} would
+     * @throws IllegalStateException if an arena is closed
+     * @throws WrongThreadException if a tensor belongs to another thread
      */
     public static WarmUp ofSoftmax(Tensor in, Tensor out) {
         return new WarmUp("in " + in, RuntimeInfo.current().kernel(), Softmax.copies(in, out));
