@@ -522,8 +522,8 @@ public final class KvCache {
         @Override
         public void close() {
             if (!closed) {
-                closed = true;
                 list.clear();
+                closed = true;
             }
         }
 

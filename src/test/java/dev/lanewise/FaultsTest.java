@@ -240,6 +240,43 @@ class FaultsTest {
         return left - 1;
     }
 
+    /** Whichever change of a sequence meets the end of the stack: no page is lost, and tokens are there as a whole or not at all. */
+    @ParameterizedTest
+    @ValueSource(strings = {"append", "fork", "truncate", "evict", "close"})
+    void aStackOverflowNearbyLosesNoPage(String change) throws InterruptedException {
+        KvCache cache = KvCache.builder(1, 16).pageTokens(2).capacity(100).allocate(arena);
+        Tensor tokens = Tensor.allocate(arena, ElementType.FLOAT32, 1, 5, 16);
+        Random random = new Random(1);
+        int[] counts = new int[2];
+        Thread deep = new Thread(null, () -> {
+            for (int round = 0; round < 1500; round++) {
+                KvCache.Sequence sequence = cache.newSequence();
+                sequence.append(0, tokens, tokens);
+                KvCache.Sequence fork = sequence.fork();
+                KvCache.Sequence[] made = {fork};
+                recurse(random.nextInt(400), switch (change) {
+                    case "append" -> () -> fork.append(0, tokens, tokens);
+                    case "fork" -> () -> made[0] = sequence.fork();
+                    case "truncate" -> () -> sequence.truncate(1);
+                    case "evict" -> () -> sequence.evict(1, 4);
+                    default -> sequence::close;
+                }, counts);
+                assertTrue(fork.length() % 5 == 0);
+                made[0].close();
+                fork.close();
+                sequence.close();
+            }
+        }, "deep", 1 << 18);
+        Throwable[] failure = new Throwable[1];
+        deep.setUncaughtExceptionHandler((_, thrown) -> failure[0] = thrown);
+        deep.start();
+        deep.join();
+        assertEquals(null, failure[0]);
+        assertTrue(counts[0] > 0, "no change met the end of the stack");
+        assertTrue(counts[1] > 0, "every change did");
+        assertEquals(cache.pages(), cache.freePages());
+    }
+
     /** Helpers on stacks of their own that are nearly full. */
     @Test
     void helpersWithoutStackCostOnlySpeedOrEndTheCall() throws InterruptedException {

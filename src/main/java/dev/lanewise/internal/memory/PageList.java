@@ -39,6 +39,7 @@ public final class PageList {
     /** A list that shares all pages of another. */
     public PageList(PageList other) {
         this(other.layout, other.pool, other.segment);
+        StackProbe.require();
         for (int layer = 0; layer < layout.layers; layer++) {
             lengths.setPlain(layer, other.lengths.get(layer));
         }
@@ -122,11 +123,12 @@ public final class PageList {
         if (wanted == 0) {
             return 0;
         }
+        StackProbe.require();
+        if (end > pages.length && end <= layout.pages) {
+            pages = Arrays.copyOf(pages, Math.max(end, (int) Math.min(2L * pages.length, layout.pages)));
+        }
         if (!pool.reserve(wanted)) {
             return Math.max(1, wanted - pool.free());
-        }
-        if (end > pages.length) {
-            pages = Arrays.copyOf(pages, Math.max(end, (int) Math.min(2L * pages.length, layout.pages)));
         }
         for (int i = first; i < Math.min(end, pageCount); i++) {
             if (pool.shared(pages[i])) {
@@ -163,6 +165,7 @@ public final class PageList {
 
     /** Takes back all keys from a length on; layers that are shorter keep theirs. */
     public void truncate(int length) {
+        StackProbe.require();
         for (int layer = 0; layer < layout.layers; layer++) {
             lengths.set(layer, Math.min(length, lengths.get(layer)));
         }
@@ -171,11 +174,12 @@ public final class PageList {
             gapSlots = 0;
             evicted = 0;
         }
-        trim();
+        giveBack();
     }
 
     /** Drops keys of all layers. If keys have been evicted before, the new ones are next to the place where they were. */
     public void evict(int keepFirst, int keys) {
+        StackProbe.require();
         for (int layer = 0; layer < layout.layers; layer++) {
             lengths.set(layer, lengths.get(layer) - keys);
         }
@@ -190,11 +194,17 @@ public final class PageList {
             pageCount -= end - first;
             gapSlots -= (end - first) * layout.pageTokens;
         }
-        trim();
+        giveBack();
     }
 
-    /** Gives back the pages that no key lies in; a gap at the very end is none. */
+    /** Gives back the pages that no key lies in. */
     public void trim() {
+        StackProbe.require();
+        giveBack();
+    }
+
+    /** A gap at the very end is none. */
+    private void giveBack() {
         int longest = longest();
         if (longest <= gapAt) {
             gapSlots = 0;
@@ -208,6 +218,7 @@ public final class PageList {
 
     /** Gives back every page. */
     public void clear() {
+        StackProbe.require();
         release(0, pageCount);
         pageCount = 0;
     }
