@@ -127,6 +127,7 @@ final class HotKernels {
         decode(calls, ElementType.FLOAT32, SHARED_HEADS, 1, 8, PAGE);
         decode(calls, ElementType.FLOAT32, SHARED_HEADS, 1, 8, PAGE + 2);
         decode(calls, ElementType.BFLOAT16, 2 * SHARED_HEADS, 1, 8, PAGE);
+        decode(calls, ElementType.FLOAT32, 2 * SHARED_HEADS, 1, 4, PAGE);
         return calls;
     }
 

@@ -36,7 +36,7 @@ record IntrinsicsLog(Set<String> compiled, Set<String> missed) {
             "StridedRows::mix4x4",
             "Float32Rows::dot8", "Float32Rows::dot4", "Float32Rows::mix8",
             "Float32Pairs::mixAdjacent2x8", "Float32Heads::dot8",
-            "Float32Heads::dotAdjacent8", "Float32Heads::mix8",
+            "Float32Heads::dotAdjacent8", "Float32Heads::mix8", "Float32Heads::dot4", "Float32Heads::mix4",
             "BFloat16Rows::dot8", "BFloat16Rows::dotAdjacent8", "BFloat16Rows::mix8",
             "Float16Rows::dot8",
             "Float16Rows::mix8", "Int8Rows::dot8", "Int8Rows::mix8", "LaneSums::add",

@@ -51,13 +51,28 @@ class PageSizeTest {
         check(heads, type, pageTokens, keys, queries, threads, window, seed);
     }
 
+    @Provide
+    Arbitrary<Integer> widths() {
+        return Arbitraries.of(4, 8, 16);
+    }
+
+    /** Pages that few heads do not share are read by other loops than one page. */
+    @Property(tries = 60, edgeCases = EdgeCasesMode.NONE)
+    void oneRowAHeadOverNarrowRowsOfOnePageHasTheBitsOfPages(@ForAll @IntRange(min = 1, max = 6) int kvHeads,
+            @ForAll @IntRange(min = 1, max = 10) int pageTokens,
+            @ForAll @IntRange(min = 11, max = MOST_KEYS) int keys, @ForAll @IntRange(min = 1, max = 2) int threads,
+            @ForAll boolean window, @ForAll long seed) {
+        check(new Heads(kvHeads, 1, 4), ElementType.FLOAT32, pageTokens, keys, 1, threads, window, seed);
+    }
+
     /** The loops that go from head to head. */
     @Property(tries = 60, edgeCases = EdgeCasesMode.NONE)
-    void oneRowAHeadOverSharedPagesHasTheBitsOfOnePage(@ForAll("types") ElementType type, @ForAll boolean wide,
+    void oneRowAHeadOverSharedPagesHasTheBitsOfOnePage(@ForAll("types") ElementType type,
+            @ForAll("widths") int vectors,
             @ForAll @IntRange(min = 12, max = 40) int pageTokens,
             @ForAll @IntRange(min = 41, max = MOST_KEYS) int keys, @ForAll @IntRange(min = 1, max = 2) int threads,
             @ForAll boolean window, @ForAll long seed) {
-        check(new Heads(SHARED, 1, wide ? 16 : 8), type, pageTokens, keys, 1, threads, window, seed);
+        check(new Heads(SHARED, 1, vectors), type, pageTokens, keys, 1, threads, window, seed);
     }
 
     /** The loop that goes through the rows of all heads of a page: of float32 or bfloat16, eight vectors, and whole vectors of keys. */

@@ -63,7 +63,7 @@ class TierTrapTest {
         private static final long PATIENCE_NANOS = 60_000_000_000L;
         /** What comes after the last kernel has become fast: time to fall back, and for the scalar kernel to catch up. */
         private static final long SETTLING_NANOS = 2_000_000_000L;
-        private static final int CASES = 35;
+        private static final int CASES = 36;
         private static final int REPETITIONS = 3;
         /** For so long a call that is not fast yet is repeated a round: one of a microsecond would else wait for its turns, not for C2. */
         private static final long SLOW_CALLS_NANOS = 5_000_000;
@@ -133,6 +133,7 @@ class TierTrapTest {
             decode("decoding over pages of bfloat16", ElementType.BFLOAT16, 2 * SHARED_HEADS, PAGE_TOKENS, 1);
             decode("decoding over pages with a part of a vector", ElementType.FLOAT32, SHARED_HEADS, PAGE_TOKENS + 2,
                     1);
+            decode("decoding over pages of narrow rows", ElementType.FLOAT32, 2 * SHARED_HEADS, PAGE_TOKENS, 1, 4);
             for (int rows : new int[]{1, 2, 3, 4, 70}) {
                 multiply("multiply of " + rows + " rows", random(rows, KEYS), random(KEYS, KEYS));
             }

@@ -39,10 +39,27 @@ class VectorPathsTest {
         assertEquals(StartUp.CHOICE.manyRegisters(), (several & ~one) != 0);
     }
 
+    /** One row meets narrow rows in loops of their own where a head's lie in one page. */
+    @Property(tries = 20)
+    void narrowRowsInOnePageAndInSmallOnesDoNotVouchForEachOther(@ForAll @IntRange(min = 1, max = 69) int pageTokens) {
+        long one = cachedPaths(1, 4, 70);
+        long several = cachedPaths(1, 4, pageTokens);
+        assertNotEquals(0, one & ~several);
+        assertEquals(0, cachedPaths(2, 4, 70) & one & ~several);
+    }
+
     private static long cachedPaths(int queries, int vectors) {
+        return cachedPaths(queries, vectors, 70);
+    }
+
+    private static long cachedPaths(int queries, int vectors, int pageTokens) {
         int depth = vectors * StartUp.CHOICE.lanes();
         try (Arena arena = Arena.ofConfined()) {
-            KvCache.Sequence sequence = KvCache.builder(1, depth).capacity(70).allocate(arena).newSequence();
+            KvCache.Sequence sequence = KvCache.builder(1, depth)
+                    .pageTokens(pageTokens)
+                    .capacity((long) Math.ceilDiv(70, pageTokens) * pageTokens)
+                    .allocate(arena)
+                    .newSequence();
             Tensor tokens = Tensor.allocate(arena, ElementType.FLOAT32, 1, 70, depth);
             sequence.append(0, tokens, tokens);
             Tensor q = Tensor.allocate(arena, ElementType.FLOAT32, 1, 1, queries, depth);

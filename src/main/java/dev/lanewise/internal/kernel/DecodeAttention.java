@@ -25,6 +25,8 @@ final class DecodeAttention implements UnitKernel {
     private static final int STAGED_KEYS = 64;
     /** Scratch that heads which are taken together may have: half of a second-level cache of 1 MiB. */
     private static final long TOGETHER_BYTES = 1 << 19;
+    /** Bytes of the keys of heads that are taken together though each head's lie in one piece. */
+    private static final long NARROW_BYTES = 1 << 19;
 
     private final RowBounds bounds = new RowBounds();
     private final DecodeLayout at = new DecodeLayout();
@@ -48,7 +50,8 @@ final class DecodeAttention implements UnitKernel {
     /** One a batch row, some key/value heads and block of rows, and if those are too few for the threads, one a chunk of keys. */
     @Override
     public long units(AttentionProblem problem, ChunkParts states, int threads) {
-        states.heads = headsTogether(problem, VectorPaths.LONG_PIECE);
+        boolean alone = threads > 1 && !VectorPaths.sharedPages(problem);
+        states.heads = alone ? 1 : headsTogether(problem, VectorPaths.LONG_PIECE);
         long chunks = chunks(problem);
         long wanted = UNITS_A_THREAD * (long) threads;
         states.used = threads > 1 && chunks > 1 && blocks(problem, states.heads) < wanted;
@@ -78,15 +81,21 @@ final class DecodeAttention implements UnitKernel {
         return problem.heads / problem.group;
     }
 
-    /** How many key/value heads are taken together to read so many bytes in one piece: one where keys lie in one. */
+    /**
+     * How many key/value heads are taken together to read so many bytes in one piece: where a head's keys lie in one, one, or, where going through several
+     * costs less than through one at a time, those of {@link #NARROW_BYTES} of keys.
+     */
     private static int headsTogether(AttentionProblem problem, long pieceBytes) {
-        if (!VectorPaths.sharedPages(problem)) {
+        boolean shared = VectorPaths.sharedPages(problem);
+        if (!shared && !VectorPaths.narrowHeads(problem)) {
             return 1;
         }
         int most = mostRows(problem);
         long floats = Math.max(1, most * (blockKeys(problem, most) + 2L * (problem.depth + problem.valueDepth)));
         long room = Math.clamp(TOGETHER_BYTES / (floats * Float.BYTES), 1, DecodeChunk.MOST_HEADS);
-        long wanted = Math.ceilDiv(pieceBytes, Math.max(1, problem.cached(0).keyHeadStride));
+        long wanted = shared
+                ? Math.ceilDiv(pieceBytes, Math.max(1, problem.cached(0).keyHeadStride))
+                : Math.max(1, NARROW_BYTES / Math.max(1, problem.keys * problem.cached(0).keyRowBytes));
         return (int) Math.min(Math.min(wanted, room), kvHeads(problem));
     }
 

@@ -33,6 +33,8 @@ final class DecodeChunk {
     /** Whether rows of keys are read in place, for each of the heads. */
     private final boolean[] keysDirect = new boolean[MOST_HEADS];
     private boolean valuesDirect;
+    /** Whether heads have loops of their own, for keys and for values, though there be one. */
+    private boolean narrow;
     /** The head at hand: of the cache, and among the {@link #heads}. */
     private int kvHead;
     private int head;
@@ -49,6 +51,7 @@ final class DecodeChunk {
     void begin(AttentionProblem problem, MemorySegment memory) {
         p = problem;
         scratch = memory;
+        narrow = VectorPaths.narrowHeads(problem);
     }
 
     /** Drops the references to the caller's memory. */
@@ -159,8 +162,8 @@ final class DecodeChunk {
         int to = scores.toRow;
         int end = key + count;
         boolean oneRow = rows == 1 && heads > 1;
-        boolean keysByHeads = oneRow && keysDirect() && HeadProducts.fits(at.depthVectors);
-        boolean valuesByHeads = oneRow && valuesDirect && HeadProducts.fits(at.valueVectors);
+        boolean keysByHeads = narrow || oneRow && keysDirect() && HeadProducts.fits(at.depthVectors);
+        boolean valuesByHeads = narrow || oneRow && valuesDirect && HeadProducts.fits(at.valueVectors);
         for (int k = key; k < end;) {
             p.cancellation.check();
             int run = together(k, end);
@@ -210,6 +213,9 @@ final class DecodeChunk {
 
     /** How many keys are read before the next head's: those that lie in one page, or all for a single head. */
     private int together(int key, int end) {
+        if (narrow) {
+            return Math.min(HeadProducts.ROWS * MOST_HEADS / heads, cache.run(key, end));
+        }
         return heads == 1 ? end - key : Math.min(HeadProducts.ROWS, cache.run(key, end));
     }
 

@@ -240,4 +240,115 @@ final class Float32Heads {
             c1.intoMemorySegment(context, BYTES, ORDER);
         }
     }
+
+    /**
+     * The scores of one query a head and rows of four vectors that lie one after another, as {@link Float32Rows#dot4} sums them.
+     *
+     * @param cache the memory of the rows
+     * @param first the byte of the first row
+     * @param rows how many rows of each head
+     * @param headBytes bytes from a head's first row to the next head's
+     * @param heads how many heads
+     * @param query the byte of the first head's query
+     * @param queryBytes bytes to the next head's
+     * @param out the byte of the first head's first score; each head has room for whole vectors
+     * @param outBytes bytes to the next head's
+     */
+    static void dot4(MemorySegment cache, long first, int rows, long headBytes, int heads, MemorySegment scratch,
+            long query, long queryBytes, long out, long outBytes) {
+        MemorySegment from = requireNative(cache);
+        MemorySegment memory = requireNative(scratch);
+        int last = Transpose.padded(rows);
+        for (int h = 0; h < heads; h++) {
+            FloatVector q0 = FloatVector.fromMemorySegment(F, memory, query + h * queryBytes, ORDER);
+            FloatVector q1 = FloatVector.fromMemorySegment(F, memory, query + h * queryBytes + BYTES, ORDER);
+            FloatVector q2 = FloatVector.fromMemorySegment(F, memory, query + h * queryBytes + 2 * BYTES, ORDER);
+            FloatVector q3 = FloatVector.fromMemorySegment(F, memory, query + h * queryBytes + 3 * BYTES, ORDER);
+            FloatVector a0 = q0;
+            FloatVector a1 = q0;
+            FloatVector a2 = q0;
+            FloatVector a3 = q0;
+            FloatVector s0 = q0;
+            FloatVector s1 = q0;
+            FloatVector s2 = q0;
+            FloatVector s3 = q0;
+            long at = first + h * headBytes;
+            long to = out + h * outBytes;
+            for (int j = 0; j < last;) {
+                MemorySegment row = from.asSlice(at, 4 * BYTES);
+                FloatVector sum = FloatVector.fromMemorySegment(F, row, 0, ORDER).mul(q0);
+                sum = FloatVector.fromMemorySegment(F, row, 3 * BYTES, ORDER).fma(q3, sum);
+                sum = FloatVector.fromMemorySegment(F, row, 2 * BYTES, ORDER).fma(q2, sum);
+                sum = FloatVector.fromMemorySegment(F, row, BYTES, ORDER).fma(q1, sum);
+                a0 = a1;
+                a1 = a2;
+                a2 = a3;
+                a3 = sum;
+                if (++j < rows) {
+                    at += 4 * BYTES;
+                }
+                if ((j & 3) == 0) {
+                    FloatVector b0 = a0.blend(a2, BIT_FAR).add(a2.blend(a0, BIT_FAR).rearrange(XOR_FAR));
+                    FloatVector b1 = a1.blend(a3, BIT_FAR).add(a3.blend(a1, BIT_FAR).rearrange(XOR_FAR));
+                    s0 = s1;
+                    s1 = s2;
+                    s2 = s3;
+                    s3 = b0.blend(b1, BIT_NEAR).add(b1.blend(b0, BIT_NEAR).rearrange(XOR_NEAR));
+                    if ((j & COUNT - 1) == 0) {
+                        FloatVector sums = s3;
+                        if (COUNT == 8) {
+                            sums = s2.blend(s3, BIT1).add(s3.blend(s2, BIT1).rearrange(XOR1));
+                        }
+                        if (COUNT == 16) {
+                            FloatVector t0 = s0.blend(s2, BIT2).add(s2.blend(s0, BIT2).rearrange(XOR2));
+                            FloatVector t1 = s1.blend(s3, BIT2).add(s3.blend(s1, BIT2).rearrange(XOR2));
+                            sums = t0.blend(t1, BIT1).add(t1.blend(t0, BIT1).rearrange(XOR1));
+                        }
+                        sums.rearrange(LANE_BY_LANE).add(FloatVector.zero(F)).intoMemorySegment(memory, to, ORDER);
+                        to += BYTES;
+                    }
+                }
+            }
+        }
+    }
+
+    /**
+     * Adds rows of four vectors that lie one after another, weighted, to the context of each head. A row is a number of rows from a slice of the
+     * head's: with addresses that are long and only grow, decoding 4 heads × 512 keys of 64 took 1.06 times as long.
+     *
+     * @param weights the byte of the first head's weight of its first row
+     * @param weightBytes bytes to the next head's
+     * @param out the byte of the first head's context
+     * @param outBytes bytes to the next head's
+     */
+    static void mix4(MemorySegment cache, long first, int rows, long headBytes, int heads, MemorySegment scratch,
+            long weights,
+            long weightBytes, long out, long outBytes) {
+        MemorySegment from = requireNative(cache);
+        MemorySegment memory = requireNative(scratch);
+        for (int h = 0; h < heads; h++) {
+            MemorySegment context = memory.asSlice(out + h * outBytes, 4 * BYTES);
+            FloatVector c0 = FloatVector.fromMemorySegment(F, context, 0, ORDER);
+            FloatVector c1 = FloatVector.fromMemorySegment(F, context, BYTES, ORDER);
+            FloatVector c2 = FloatVector.fromMemorySegment(F, context, 2 * BYTES, ORDER);
+            FloatVector c3 = FloatVector.fromMemorySegment(F, context, 3 * BYTES, ORDER);
+            MemorySegment values = from.asSlice(first + h * headBytes, (long) rows * (4 * BYTES));
+            int j = 0;
+            long weight = weights + h * weightBytes;
+            long end = weight + rows * 4L;
+            for (; weight < end; weight += 4) {
+                FloatVector w = FloatVector.broadcast(F, memory.get(FLOAT, weight));
+                MemorySegment row = values.asSlice((long) j * (4 * BYTES), 4 * BYTES);
+                c0 = FloatVector.fromMemorySegment(F, row, 0, ORDER).fma(w, c0);
+                c1 = FloatVector.fromMemorySegment(F, row, BYTES, ORDER).fma(w, c1);
+                c2 = FloatVector.fromMemorySegment(F, row, 2 * BYTES, ORDER).fma(w, c2);
+                c3 = FloatVector.fromMemorySegment(F, row, 3 * BYTES, ORDER).fma(w, c3);
+                j++;
+            }
+            c0.intoMemorySegment(context, 0, ORDER);
+            c3.intoMemorySegment(context, 3 * BYTES, ORDER);
+            c2.intoMemorySegment(context, 2 * BYTES, ORDER);
+            c1.intoMemorySegment(context, BYTES, ORDER);
+        }
+    }
 }

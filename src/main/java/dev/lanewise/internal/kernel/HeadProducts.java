@@ -4,15 +4,18 @@ import static dev.lanewise.internal.kernel.Lanes.BYTES;
 import static dev.lanewise.internal.kernel.Lanes.COUNT;
 
 import dev.lanewise.ElementType;
+import dev.lanewise.internal.plan.VectorPaths;
 import java.lang.foreign.MemorySegment;
 
 /**
  * The two multiplies of one query row a head with a run of keys that several heads have in one page: what {@link RowProducts} does for one head, to
- * the same bits, but head after head, in the order in which memory has them. Rows have to be read in place, and eight vectors at a time.
+ * the same bits, but head after head, in the order in which memory has them. Rows have to be read in place, and eight vectors at a time, or be four of float32.
  */
 final class HeadProducts {
     /** Vectors of float32 that one pass over the rows takes. */
     private static final int WIDTH = RowProducts.WIDEST;
+    /** The one number of vectors below it that heads have loops for, in rows of float32. */
+    private static final int NARROW = VectorPaths.NARROW_VECTORS;
     /** Rows at a time; an argument, so that C2 counts no turns of a loop that has few. */
     private static final int PAIR = 2;
     /** The most rows in a run: so many of every head are a tenth of a millisecond between two looks at what may cancel the call. */
@@ -42,6 +45,11 @@ final class HeadProducts {
      */
     static void dot(BlockRows block, int count, int room, long headBytes, int heads, int depth, MemorySegment scratch,
             long query, long queryBytes, long partial, long out, long outBytes) {
+        if (depth == NARROW) {
+            Float32Heads.dot4(block.segment, block.start(0), count, headBytes, heads, scratch, query, queryBytes, out,
+                    outBytes);
+            return;
+        }
         int vectors = Transpose.padded(count) / COUNT;
         for (int h = 0; h < heads; h++) {
             Context.fill(scratch, out + h * outBytes, vectors, 0);
@@ -117,6 +125,11 @@ final class HeadProducts {
      */
     static void mix(BlockRows block, int first, int end, long headBytes, int heads, int columns, MemorySegment scratch,
             long weights, long weightBytes, long out, long outBytes) {
+        if (columns == NARROW) {
+            Float32Heads.mix4(block.segment, block.start(0) + first * block.stride, end - first, headBytes, heads,
+                    scratch, weights + first * 4L, weightBytes, out, outBytes);
+            return;
+        }
         int pairs = block.type == ElementType.FLOAT32 ? (end - first) / PAIR * PAIR : 0;
         for (int c = 0; c < columns; c += WIDTH) {
             long column = RowProducts.column(block, c);

@@ -46,10 +46,14 @@ public final class VectorPaths {
     private static final long WHOLE_VECTORS = 1L << CACHED + 3;
     /** Rows of weights in pairs that meet values of eight vectors, instead of wider ones: another loop. {@link #rows} has the field else. */
     private static final long ADJACENT_PAIRS = 1L << INNER - CACHED;
+    /** {@link #narrowHeads}. {@link #rows} has the field else. */
+    private static final long NARROW_HEADS = 1L << INNER + 1;
     /** Bytes of one head in a page from which on each head is read by itself: a plain loop reads such pieces at 0.95 of a stream. */
     public static final long LONG_PIECE = 1 << 18;
     /** Bytes of all heads in a page from which on it pays to read them together: 0.80, where 8 KiB are read at 0.54. */
     public static final long SHARED_PIECE = 1 << 16;
+    /** Vectors of a row of float32 that one pass takes in {@link #narrowHeads}. */
+    public static final int NARROW_VECTORS = 4;
     private static final int SOFTMAX_OPERATIONS = 24;
 
     private VectorPaths() {
@@ -96,8 +100,22 @@ public final class VectorPaths {
         return piece < LONG_PIECE && piece * (p.heads / p.group) >= SHARED_PIECE;
     }
 
-    /** Whether one row a head meets what several heads have in a page, and whether that is whole vectors of keys of each, of eight vectors of features. */
+    /**
+     * Whether one row a head goes through the rows of one head after another in loops of their own: of float32, {@value #NARROW_VECTORS} vectors wide,
+     * and all of a head in one page or in pages that heads share.
+     */
+    public static boolean narrowHeads(AttentionProblem p) {
+        int columns = NARROW_VECTORS * lanes();
+        return p.fromCache && p.queries * p.group == 1 && p.cached(0).type == ElementType.FLOAT32
+                && p.depth == columns && p.valueDepth == columns
+                && (p.keys <= p.cached(0).pageTokens || sharedPages(p));
+    }
+
+    /** Whether one row a head meets narrow rows, or what several heads have in a page, and whether that is whole vectors of keys of each, of eight vectors of features. */
     private static long headByHead(AttentionProblem p) {
+        if (narrowHeads(p)) {
+            return NARROW_HEADS;
+        }
         if (!sharedPages(p) || p.queries > 1 || p.group > 1 || p.heads == 1) {
             return 0;
         }
