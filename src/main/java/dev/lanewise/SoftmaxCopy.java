@@ -22,7 +22,8 @@ record SoftmaxCopy(Tensor in, Tensor out, int rows, int columns, long paths, lon
     static SoftmaxCopy of(Operand in, Operand out, int rows, int columns) {
         int lanes = StartUp.CHOICE.lanes();
         int fewer = columns < 2 * COLUMNS ? columns : COLUMNS + columns % COLUMNS;
-        int some = rows < ROWS ? rows : ROWS + rows % VectorSoftmax.QUAD_ROWS;
+        int least = inRegisters(columns) ? VectorSoftmax.QUAD_ROWS : ROWS;
+        int some = rows < least ? rows : least + rows % VectorSoftmax.QUAD_ROWS;
         long converted = (in.direct ? 0 : CONVERSION) + (out.direct ? 0 : CONVERSION);
         long operations = some * ((long) OPERATIONS * ((fewer + lanes - 1) / lanes) + converted * fewer);
         return new SoftmaxCopy(RehearsalOperands.zeros(in, some, fewer), RehearsalOperands.zeros(out, some, fewer),
@@ -37,9 +38,12 @@ record SoftmaxCopy(Tensor in, Tensor out, int rows, int columns, long paths, lon
 
     @Override
     public int leastPart() {
-        int lanes = StartUp.CHOICE.lanes();
-        boolean inRegisters = Math.ceilDiv(columns, lanes) == VectorSoftmax.VECTORS_IN_REGISTERS;
-        return inRegisters ? columns : Math.min(columns, 2 * lanes);
+        return inRegisters(columns) ? columns : Math.min(columns, 2 * StartUp.CHOICE.lanes());
+    }
+
+    /** Whether rows have so many vectors that no part of one runs what a row does; then a copy has fewer rows. */
+    private static boolean inRegisters(int columns) {
+        return Math.ceilDiv(columns, StartUp.CHOICE.lanes()) == VectorSoftmax.VECTORS_IN_REGISTERS;
     }
 
     @Override
