@@ -103,8 +103,8 @@ final class HotKernels {
         Tensor rows = random(7, 100);
         Tensor normalised = random(7, 100);
         calls.put("softmax", () -> Softmax.rows(rows, normalised));
-        Tensor eightVectors = random(7, 8 * RuntimeInfo.current().lanes());
-        Tensor weights = random(7, 8 * RuntimeInfo.current().lanes());
+        Tensor eightVectors = random(263, 8 * RuntimeInfo.current().lanes());
+        Tensor weights = random(263, 8 * RuntimeInfo.current().lanes());
         calls.put("softmax of eight vectors", () -> Softmax.rows(eightVectors, weights));
         many(calls);
         few(calls, 8, 7);
