@@ -32,7 +32,7 @@ record IntrinsicsLog(Set<String> compiled, Set<String> missed) {
             "OnlineSoftmax::raiseMax", "OnlineSoftmax::raiseVisibleMax", "Context::accumulate", "Transpose::twoStages",
             "ScoreTransforms::softcap", "ScoreTransforms::alibi", "VisibleBits::vectorBits", "Widening::bfloat16",
             "Widening::float16", "Widening::int8", "RowWeights::exponentiate", "QuadWeights::maxima",
-            "QuadWeights::exponentiate", "EightVectorWeights::normalise", "StridedRows::dotFours",
+            "QuadWeights::exponentiate", "StridedRows::dotFours",
             "StridedRows::mix4x4",
             "Float32Rows::dot8", "Float32Rows::dot4", "Float32Rows::mix8",
             "Float32Pairs::mixAdjacent2x8", "Float32Heads::dot8",
