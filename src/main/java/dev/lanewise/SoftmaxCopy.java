@@ -10,7 +10,7 @@ import dev.lanewise.internal.plan.StartUp;
 
 /** A softmax of a few rows of zeros in the layouts of a call. A part is one of short rows. */
 record SoftmaxCopy(Tensor in, Tensor out, int rows, int columns, long paths, long operations) implements CallCopy {
-    /** A multiple of the rows that are taken together. */
+    /** A multiple of the rows that are taken together. Rows in registers are fewer: no part of such a row runs what it does. */
     private static final int ROWS = 4 * VectorSoftmax.QUAD_ROWS;
     private static final int COLUMNS = 1024;
     /** Of a vector. */
@@ -22,13 +22,14 @@ record SoftmaxCopy(Tensor in, Tensor out, int rows, int columns, long paths, lon
     static SoftmaxCopy of(Operand in, Operand out, int rows, int columns) {
         int lanes = StartUp.CHOICE.lanes();
         int fewer = columns < 2 * COLUMNS ? columns : COLUMNS + columns % COLUMNS;
-        int least = inRegisters(columns) ? VectorSoftmax.QUAD_ROWS : ROWS;
+        long paths = MatrixPaths.softmax(in, out, rows, columns);
+        int least = MatrixPaths.inRegisters(paths) ? VectorSoftmax.QUAD_ROWS : ROWS;
         int some = rows < least ? rows : least + rows % VectorSoftmax.QUAD_ROWS;
         long converted = (in.direct ? 0 : CONVERSION) + (out.direct ? 0 : CONVERSION);
         long operations = some * ((long) OPERATIONS * ((fewer + lanes - 1) / lanes) + converted * fewer);
         return new SoftmaxCopy(RehearsalOperands.zeros(in, some, fewer), RehearsalOperands.zeros(out, some, fewer),
                 some,
-                fewer, MatrixPaths.softmax(in, out, rows, columns), operations);
+                fewer, paths, operations);
     }
 
     @Override
@@ -38,12 +39,7 @@ record SoftmaxCopy(Tensor in, Tensor out, int rows, int columns, long paths, lon
 
     @Override
     public int leastPart() {
-        return inRegisters(columns) ? columns : Math.min(columns, 2 * StartUp.CHOICE.lanes());
-    }
-
-    /** Whether rows have so many vectors that no part of one runs what a row does; then a copy has fewer rows. */
-    private static boolean inRegisters(int columns) {
-        return Math.ceilDiv(columns, StartUp.CHOICE.lanes()) == VectorSoftmax.VECTORS_IN_REGISTERS;
+        return MatrixPaths.inRegisters(paths) ? columns : Math.min(columns, 2 * StartUp.CHOICE.lanes());
     }
 
     @Override

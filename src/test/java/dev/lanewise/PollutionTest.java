@@ -178,6 +178,15 @@ class PollutionTest {
                                     AttentionOutputs.of(random(1, 4, 1, 128))));
                 }
             }
+            KvCache narrow = KvCache.builder(4, 4 * RuntimeInfo.current().lanes()).capacity(300).allocate(ARENA);
+            KvCache.Sequence tokens = narrow.newSequence();
+            Tensor rowsOfFour = random(4, 300, 4 * RuntimeInfo.current().lanes());
+            tokens.append(0, rowsOfFour, rowsOfFour);
+            Tensor query = random(1, 4, 1, 4 * RuntimeInfo.current().lanes());
+            Tensor decoded = random(1, 4, 1, 4 * RuntimeInfo.current().lanes());
+            calls.put("decode over rows of four vectors",
+                    attention(plain.build(), AttentionInputs.ofCache(query, 0, tokens),
+                            AttentionOutputs.of(decoded)));
             Tensor a = random(70, 200);
             Tensor b = random(200, 100);
             Tensor product = random(70, 100);
@@ -193,6 +202,9 @@ class PollutionTest {
             Tensor shortRows = random(10, 200);
             Tensor shortWeights = random(10, 200);
             calls.put("softmax of short rows", () -> Softmax.rows(shortRows, shortWeights));
+            Tensor eightVectors = random(10, 8 * RuntimeInfo.current().lanes());
+            Tensor eightWeights = random(10, 8 * RuntimeInfo.current().lanes());
+            calls.put("softmax of eight vectors", () -> Softmax.rows(eightVectors, eightWeights));
             return calls;
         }
 

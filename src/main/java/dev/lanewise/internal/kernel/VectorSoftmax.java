@@ -5,6 +5,7 @@ import static dev.lanewise.internal.kernel.Lanes.COUNT;
 
 import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Scratch;
+import dev.lanewise.internal.plan.MatrixPaths;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -20,8 +21,6 @@ public final class VectorSoftmax {
     private static final int GROUP_BYTES = 32 << 10;
     /** Up to so many vectors rows are taken {@link #QUAD_ROWS} at a time; longer ones are worth loops of their own. */
     public static final int QUAD_VECTORS = 32;
-    /** Rows of exactly so many stay in registers; −1 for none: with 4 lanes C2 leaves a check of species in that loop on NEON. */
-    public static final int VECTORS_IN_REGISTERS = COUNT >= 8 ? EightVectorWeights.VECTORS : -1;
     /** Short rows that are taken together. */
     public static final int QUAD_ROWS = QuadWeights.ROWS;
     /** Scratch: a vector a row each of maxima, those of the next group, sums of weights, and ends of rows. */
@@ -113,7 +112,7 @@ public final class VectorSoftmax {
         if (singles > 0) {
             RowWeights.reduceMaxima(scratch, MAX + rest, singles, TOPS + quads * 4L);
         }
-        if (columns == VECTORS_IN_REGISTERS * COUNT) {
+        if (MatrixPaths.fitsRegisters(columns)) {
             EightVectorWeights.normalise(in, from, fromRow, out, to, toRow, rows, scratch, TOPS);
             return;
         }

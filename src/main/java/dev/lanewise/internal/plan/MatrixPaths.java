@@ -12,6 +12,10 @@ public final class MatrixPaths {
     private static final int SOFTMAX = 44;
     /** Whatever number of rows is left, tiles of six and of four divide this one. */
     private static final int TILES = 12;
+    /** Set for a softmax whose rows {@linkplain #fitsRegisters stay in registers}. */
+    private static final long IN_REGISTERS = 1L << SOFTMAX;
+    /** Vectors of such a row. */
+    private static final int REGISTER_VECTORS = 8;
     /** Terms of a sum that make a tile's loop long. */
     private static final int TERMS = 256;
     private static final int LANES = StartUp.CHOICE.lanes();
@@ -96,16 +100,26 @@ public final class MatrixPaths {
         boolean inPlace = in.inPlace() && out.inPlace() && columns >= LANES;
         int width = inPlace ? columns : Math.ceilDiv(columns, LANES) * LANES;
         boolean shortRows = width / LANES <= VectorSoftmax.QUAD_VECTORS;
-        int at = SOFTMAX;
-        long paths = bit(shortRows && rows >= VectorSoftmax.QUAD_ROWS, at++);
+        int at = SOFTMAX + 1;
+        long paths = fitsRegisters(width) ? IN_REGISTERS : 0;
+        paths |= bit(shortRows && rows >= VectorSoftmax.QUAD_ROWS, at++);
         paths |= bit(shortRows && rows % VectorSoftmax.QUAD_ROWS != 0, at++);
         paths |= bit(!shortRows, at++);
-        paths |= bit(width == VectorSoftmax.VECTORS_IN_REGISTERS * LANES, at++);
         if (inPlace) {
             return paths | bit(true, at) | bit(columns % LANES != 0, at + 1);
         }
         at += 2;
         return paths | bit(true, at++) | VectorPaths.layout(in) << at | VectorPaths.layout(out) << at + LAYOUT;
+    }
+
+    /** Whether rows of whole vectors, so many elements long, stay in registers: with 4 lanes C2 leaves a check of species in their loop on NEON. */
+    public static boolean fitsRegisters(int width) {
+        return LANES >= 8 && width == REGISTER_VECTORS * LANES;
+    }
+
+    /** Whether the paths of a softmax are those of such rows. */
+    public static boolean inRegisters(long paths) {
+        return (paths & IN_REGISTERS) != 0;
     }
 
     /** Rows of a part of a softmax of so many: of each kind that they are taken in. */
