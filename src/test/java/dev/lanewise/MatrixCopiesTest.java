@@ -39,10 +39,10 @@ class MatrixCopiesTest {
     }
 
     @Example
-    void rowsOfEightVectorsAreNoOthersUnlessVectorsHaveFourLanes() {
+    void rowsOfEightVectorsAreOthersWithSixteenLanes() {
         int lanes = RuntimeInfo.current().lanes();
-        assertEquals(lanes == 4, paths(64, 8 * lanes) == paths(64, 7 * lanes));
-        assertEquals(lanes == 4, paths(64, 8 * lanes) == paths(64, 9 * lanes));
+        assertEquals(lanes == 16, paths(64, 8 * lanes) != paths(64, 7 * lanes));
+        assertEquals(lanes == 16, paths(64, 8 * lanes) != paths(64, 9 * lanes));
         assertEquals(paths(64, 8 * lanes), paths(4096, 8 * lanes));
     }
 

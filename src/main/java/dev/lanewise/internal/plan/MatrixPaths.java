@@ -112,9 +112,12 @@ public final class MatrixPaths {
         return paths | bit(true, at++) | VectorPaths.layout(in) << at | VectorPaths.layout(out) << at + LAYOUT;
     }
 
-    /** Whether rows of whole vectors, so many elements long, stay in registers: with 4 lanes C2 leaves a check of species in their loop on NEON. */
+    /**
+     * Whether rows of whole vectors, so many elements long, stay in registers: that takes more than 16 of them, as there are with 16 lanes. With 8 C2 boxed
+     * some in JVMs that had run others' vector code, and with 4 it left a check of species in the loop on NEON.
+     */
     public static boolean fitsRegisters(int width) {
-        return LANES >= 8 && width == REGISTER_VECTORS * LANES;
+        return LANES >= 16 && width == REGISTER_VECTORS * LANES;
     }
 
     /** Whether the paths of a softmax are those of such rows. */
