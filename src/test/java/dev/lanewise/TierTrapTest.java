@@ -68,7 +68,8 @@ class TierTrapTest {
         /** For so long a call that is not fast yet is repeated a round: one of a microsecond would else wait for its turns, not for C2. */
         private static final long SLOW_CALLS_NANOS = 5_000_000;
         /** A call of a microsecond three times in a row is one slice of a busy processor: what counts in the end is not timed in one. */
-        private static final int LAST_REPETITIONS = 300;
+        private static final long LAST_TURN_NANOS = 1_000_000;
+        private static final int LAST_TURNS = 20;
         private static final int HEADS = 1;
         /** Four together and three by themselves. */
         private static final int SOFTMAX_ROWS = 7;
@@ -150,16 +151,25 @@ class TierTrapTest {
             long fastSince = start;
             while (System.nanoTime() - start < PATIENCE_NANOS && System.nanoTime() - fastSince < SETTLING_NANOS) {
                 for (String name : names) {
-                    scalar.merge(name, fastest(name, Kernel.SCALAR, 1, Double.MAX_VALUE), Math::min);
+                    scalar.merge(name, fastest(name, Kernel.SCALAR, 1, Double.MAX_VALUE, 0), Math::min);
                     double wanted = scalar.get(name) / FASTER;
-                    if (fastest(name, chosen, REPETITIONS, wanted) > wanted) {
+                    if (fastest(name, chosen, REPETITIONS, wanted, SLOW_CALLS_NANOS) > wanted) {
                         fastSince = System.nanoTime();
                     }
                 }
             }
-            names.forEach(name -> System.err
-                    .println("ratio " + scalar.get(name) / fastest(name, chosen, LAST_REPETITIONS, Double.MAX_VALUE)
-                            + " " + name));
+            names.forEach(name -> System.err.println("ratio " + ratio(name, chosen) + " " + name));
+        }
+
+        /** How much faster a kernel is than the scalar one; they take turns, so that what else the machine does slows down both. */
+        private static double ratio(String name, Kernel chosen) {
+            double scalar = Double.MAX_VALUE;
+            double vector = Double.MAX_VALUE;
+            for (int turn = 0; turn < LAST_TURNS; turn++) {
+                scalar = Math.min(scalar, fastest(name, Kernel.SCALAR, REPETITIONS, 0, LAST_TURN_NANOS));
+                vector = Math.min(vector, fastest(name, chosen, REPETITIONS, 0, LAST_TURN_NANOS));
+            }
+            return scalar / vector;
         }
 
         private static Tensor random(long... shape) {
@@ -237,21 +247,21 @@ class TierTrapTest {
             }));
         }
 
-        /** The least time of so many calls or, until one took no longer than wanted, of some more. */
-        private static double fastest(String name, Kernel kernel, int repetitions, double wanted) {
+        /** The least time of so many calls and, until one took no longer than wanted, of some more. */
+        private static double fastest(String name, Kernel kernel, int repetitions, double wanted, long patience) {
             Pair pair = PAIRS.get(name);
             if (pair != null) {
-                return fastest(kernel == Kernel.SCALAR ? pair.loops : pair.library, repetitions, wanted);
+                return fastest(kernel == Kernel.SCALAR ? pair.loops : pair.library, repetitions, wanted, patience);
             }
             Attention operator = OPERATORS.get(name).kernel(kernel).build();
-            return fastest(() -> operator.run(INPUTS.get(name), OUTPUTS.get(name)), repetitions, wanted);
+            return fastest(() -> operator.run(INPUTS.get(name), OUTPUTS.get(name)), repetitions, wanted, patience);
         }
 
-        private static double fastest(Runnable call, int repetitions, double wanted) {
+        private static double fastest(Runnable call, int repetitions, double wanted, long patience) {
             long fastest = Long.MAX_VALUE;
             long begin = System.nanoTime();
             long end = begin;
-            for (int i = 0; i < repetitions || fastest > wanted && end - begin < SLOW_CALLS_NANOS; i++) {
+            for (int i = 0; i < repetitions || fastest > wanted && end - begin < patience; i++) {
                 long start = System.nanoTime();
                 call.run();
                 end = System.nanoTime();
