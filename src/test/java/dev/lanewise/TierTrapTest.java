@@ -50,7 +50,7 @@ class TierTrapTest {
             .compile("^ *\\d+ +(\\d+) +([%sbn! ]*)([0-4]?) +(dev\\.lanewise\\.[^ ]+::[^ ]+) +(.*)$", Pattern.MULTILINE);
     private static final Pattern RATIO = Pattern.compile("^ratio ([^ ]+) (.+)$", Pattern.MULTILINE);
     private static final Pattern TILE = Pattern
-            .compile("dev\\.lanewise\\.internal\\.kernel\\.(Tile[48]x\\d::multiply|RowTile::two|MatMulTile::six).*");
+            .compile("dev\\.lanewise\\.internal\\.kernel\\.(Tile[468]x\\d::multiply|RowTile::two|MatMulTile::six).*");
     private static final List<List<String>> FLAGS = List.of(List.of(), List.of("-XX:+UseParallelGC"),
             List.of("-XX:+UseZGC"), List.of(ONE_COMPILER), List.of("-XX:+UseCompactObjectHeaders"));
     private static final List<String> CALLERS = List.of("dev.lanewise.internal.kernel.Tile::multiply",

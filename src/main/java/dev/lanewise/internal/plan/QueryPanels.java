@@ -2,8 +2,8 @@ package dev.lanewise.internal.plan;
 
 /**
  * How the query rows of a batch row are cut into panels of whole vectors. A panel of three or four vectors takes as long a query, one of two
- * takes 20 % longer and one of one twice as long: their tiles have too few multiply-adds for their loads. So, with a register file for it, a
- * remainder goes into panels of four. But a causal call computes about half a panel too much at the diagonal: it takes the
+ * takes 20 % longer with 32 registers and one of one twice as long: their tiles have too few multiply-adds for their loads. So, with a register file for it, a
+ * remainder goes into panels of four; with 16 registers one vector and a panel of three become two panels of two. But a causal call computes about half a panel too much at the diagonal: it takes the
  * remainder as a narrow first panel, which meets the fewest keys.
  */
 public final class QueryPanels {
@@ -36,9 +36,10 @@ public final class QueryPanels {
         int rest = vectors % TILE;
         int whole = vectors / TILE;
         boolean widen = level && WIDEST > TILE && rest <= whole;
-        odd = widen ? rest : Math.min(rest, 1);
-        oddQueries = (widen ? WIDEST : rest) * LANES;
-        count = widen ? whole : whole + odd;
+        boolean halve = level && !widen && rest == 1 && whole > 0;
+        odd = widen ? rest : halve ? 2 : Math.min(rest, 1);
+        oddQueries = (widen ? WIDEST : halve ? 2 : rest) * LANES;
+        count = widen ? whole : (vectors + TILE - 1) / TILE;
     }
 
     /** The panels of so many queries, at most. */

@@ -49,4 +49,14 @@ class QueryPanelsTest {
             assertTrue(width >= tile, "panel " + i + " of " + vectors + " vectors has " + width);
         }
     }
+
+    @Property
+    void aLevelCallOfFourVectorsOrMoreHasNoPanelOfOne(@ForAll @IntRange(min = 1, max = 3000) int queries) {
+        panels.cut(queries, true);
+        boolean possible = (queries + LANES - 1) / LANES >= 4;
+        for (int i = 0; possible && i < panels.count(); i++) {
+            int width = (panels.first(i + 1) - panels.first(i) + LANES - 1) / LANES;
+            assertTrue(width > 1, "panel " + i + " of " + queries + " queries has " + width);
+        }
+    }
 }
