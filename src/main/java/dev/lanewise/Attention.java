@@ -304,7 +304,7 @@ public final class Attention {
          *
          * @param factor any finite value, 0 and negative ones included
          * @return this
-         * @throws IllegalArgumentException if it is not finite
+         * @throws IllegalArgumentException if it is not finite in float32, or would be 0 there and is not
          */
         public Builder scale(double factor) {
             scale = finite("scale", factor);
@@ -355,15 +355,17 @@ public final class Attention {
         /**
          * Replaces a score s by cap·tanh(s/cap), before biases and masks (Gemma 2, 2024). Off unless set.
          *
-         * @param cap the largest magnitude a score can have, above 0; or 0 for off
+         * @param cap the largest magnitude a score can have, at least {@link Float#MIN_NORMAL}; or 0 for off
          * @return this
-         * @throws IllegalArgumentException if it is negative or not finite
+         * @throws IllegalArgumentException if it is negative, smaller, or not finite in float32
          */
         public Builder softcap(double cap) {
-            if (finite("softcap", cap) < 0) {
-                throw new IllegalArgumentException("softcap: " + cap + ", wanted 0 or more");
+            // Scores are multiplied by its reciprocal, which is infinite in float32 for smaller ones.
+            if (cap < 0 || cap > 0 && cap < Float.MIN_NORMAL) {
+                throw new IllegalArgumentException(
+                        "softcap: " + cap + ", wanted 0, or " + Float.MIN_NORMAL + " or more");
             }
-            softcap = (float) cap;
+            softcap = finite("softcap", cap);
             return this;
         }
 
@@ -459,10 +461,15 @@ public final class Attention {
         }
 
         private static float finite(String name, double value) {
-            if (!Float.isFinite((float) value)) {
+            float rounded = (float) value;
+            if (!Float.isFinite(rounded)) {
                 throw new IllegalArgumentException(name + ": " + value + ", wanted a finite float32");
             }
-            return (float) value;
+            if (rounded == 0 && value != 0) {
+                throw new IllegalArgumentException(
+                        name + ": " + value + ", wanted 0 itself, or what float32 can tell from it");
+            }
+            return rounded;
         }
 
         private static float[] finite(String name, float[] values) {

@@ -36,7 +36,7 @@ public final class RotaryEmbedding {
      *
      * @param rotated R, how many of the first features are rotated: even, at least 2; the others are copied
      * @param pairing which features make a pair
-     * @param base of the angles, above 0; 10000 in the paper
+     * @param base of the angles, above 0, and so large that they are finite; 10000 in the paper
      * @param positions positions from 0 to before this one can be embedded
      * @return the embedding
      * @throws IllegalArgumentException if a value is out of range
@@ -52,6 +52,11 @@ public final class RotaryEmbedding {
         if (positions < 1 || (long) positions * rotated / 2 > Integer.MAX_VALUE - 8) {
             throw new IllegalArgumentException(
                     "positions: " + positions + ", wanted at least 1 and at most 2^31 / (rotated / 2)");
+        }
+        double largest = (positions - 1) * Math.pow(base, 2.0 / rotated - 1);
+        if (!Double.isFinite(largest)) {
+            throw new IllegalArgumentException("base: " + base + ", wanted one whose angles are finite, up to position "
+                    + (positions - 1));
         }
         return new RotaryEmbedding(rotated, Objects.requireNonNull(pairing, "pairing"), base, positions);
     }

@@ -432,6 +432,38 @@ class AttentionArgumentsTest {
         assertTrue(thrown.getMessage().startsWith("scale: " + scale + ", wanted"), thrown::getMessage);
     }
 
+    /** A double that float32 rounds to 0 would mean something else: no scores, or no cap. */
+    @Test
+    void valuesThatFloat32CannotTellFromZeroAreRefused() {
+        for (double tiny : new double[]{1e-50, -1e-50, Double.MIN_VALUE, Float.MIN_VALUE / 2.0}) {
+            assertRefused("scale: " + tiny, () -> Attention.builder().scale(tiny));
+            assertRefused("softcap: " + tiny, () -> Attention.builder().softcap(tiny));
+        }
+        assertEquals(-0.0f, Attention.builder().scale(-0.0).build().scale);
+        assertEquals(Float.MIN_VALUE, Attention.builder().scale(Math.nextUp(Float.MIN_VALUE / 2.0)).build().scale);
+    }
+
+    /** The least cap whose reciprocal, by which scores are multiplied, is no infinity for sure; 0 · ∞ would be NaN. */
+    @Test
+    void aSoftcapIsNoneOrNormal() {
+        assertRefused("softcap: -1.0", () -> Attention.builder().softcap(-1));
+        assertRefused("softcap: NaN", () -> Attention.builder().softcap(Double.NaN));
+        assertRefused("softcap: 1.0E39", () -> Attention.builder().softcap(1e39));
+        assertRefused("softcap: 1.0E-39", () -> Attention.builder().softcap(1e-39));
+        assertEquals(0, Attention.builder().softcap(0).build().softcap);
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor zeros = Tensor.allocate(arena, ElementType.FLOAT32, 1, 1, 2, 2);
+            Tensor context = Tensor.ofFloats(arena, new float[]{1, 1, 1, 1}, 1, 1, 2, 2);
+            Attention.builder().softcap(Float.MIN_NORMAL).bitStable().build().run(zeros, zeros, zeros, context);
+            assertArrayEquals(new float[4], context.toFloats(), 0);
+        }
+    }
+
+    private static void assertRefused(String start, Executable call) {
+        IllegalArgumentException thrown = assertThrows(IllegalArgumentException.class, call);
+        assertTrue(thrown.getMessage().startsWith(start + ", wanted"), thrown::getMessage);
+    }
+
     @Property
     void offsetsThatCouldOverflowAreRefused(@ForAll("farOffsets") long offset) {
         IllegalArgumentException thrown = assertThrows(IllegalArgumentException.class,

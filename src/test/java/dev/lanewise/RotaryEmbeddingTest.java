@@ -82,4 +82,19 @@ class RotaryEmbeddingTest {
                             () -> RotaryEmbedding.of(3, Pairing.INTERLEAVED, 10000, 10)).getMessage());
         }
     }
+
+    /** The angles of the last pair grow as base^(2/R − 1): past 1.8e308 they are infinite, and their sines NaN. */
+    @Example
+    void refusesABaseWhoseAnglesAreInfinite() {
+        RotaryEmbedding.of(64, Pairing.INTERLEAVED, 1e-310, 1000);
+        for (int positions : new int[]{1, 1000}) {
+            assertEquals("base: 4.9E-324, wanted one whose angles are finite, up to position " + (positions - 1),
+                    assertThrows(IllegalArgumentException.class,
+                            () -> RotaryEmbedding.of(64, Pairing.INTERLEAVED, Double.MIN_VALUE, positions))
+                            .getMessage());
+        }
+        assertEquals("base: 1.0E-318, wanted one whose angles are finite, up to position 9",
+                assertThrows(IllegalArgumentException.class,
+                        () -> RotaryEmbedding.of(64, Pairing.INTERLEAVED, 1e-318, 10)).getMessage());
+    }
 }
