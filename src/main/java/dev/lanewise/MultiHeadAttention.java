@@ -31,21 +31,10 @@ public final class MultiHeadAttention {
         rotary = builder.rotary;
         heads = builder.heads;
         kvHeads = builder.kvHeads;
-        query = builder.query.packed("query", arena);
-        key = builder.key.packed("key", arena);
-        value = builder.value.packed("value", arena);
-        output = builder.output.packed("output", arena);
-        requireColumns("query", query.columns(), heads);
-        requireColumns("key", key.columns(), kvHeads);
-        requireColumns("value", value.columns(), kvHeads);
-        requireEqual("key: head dimension", key.columns() / kvHeads, "query's", query.columns() / heads);
-        requireEqual("value: rows", value.rows(), "key's", key.rows());
-        requireEqual("output: rows", output.rows(), "heads times the head dimension of value,",
-                heads * (value.columns() / kvHeads));
-        if (rotary != null && rotary.rotated > query.columns() / heads) {
-            throw new IllegalArgumentException("rotary: rotates " + rotary.rotated
-                    + " features, wanted at most the head dimension, " + query.columns() / heads);
-        }
+        query = builder.query.packed(arena);
+        key = builder.key.packed(arena);
+        value = builder.value.packed(arena);
+        output = builder.output.packed(arena);
     }
 
     private static void requireColumns(String name, long columns, int heads) {
@@ -283,19 +272,34 @@ public final class MultiHeadAttention {
         TensorChecks.apart("logSumExp", results.logSumExp, name, operand);
     }
 
-    /** y = x·W + b; the bias may be absent. Before {@link #packed} the weight is a view of the caller's. */
-    private record Projection(Tensor weight, PackedMatrix matrix, Tensor bias) {
-        Projection packed(String name, Arena arena) {
+    /** What a projection is made of; the bias may be absent. */
+    private record Weights(Tensor weight, Tensor bias) {
+        void check(String name) {
             MatMul.checkMatrix(name, weight);
-            Tensor copy = null;
             if (bias != null) {
-                TensorChecks.rank(name + " bias", bias, 1);
-                TensorChecks.floating(name + " bias", bias);
-                TensorChecks.size(name + " bias", bias, 0, weight.size(1));
-                copy = Tensor.ofFloats(arena, bias.toFloats(), bias.size(0));
+                String ofBias = name + " bias";
+                TensorChecks.rank(ofBias, bias, 1);
+                TensorChecks.floating(ofBias, bias);
+                TensorChecks.size(ofBias, bias, 0, weight.size(1));
             }
-            return new Projection(null, PackedMatrix.of(arena, weight), copy);
         }
+
+        long rows() {
+            return weight.size(0);
+        }
+
+        long columns() {
+            return weight.size(1);
+        }
+
+        Projection packed(Arena arena) {
+            Tensor copy = bias == null ? null : Tensor.ofFloats(arena, bias.toFloats(), bias.size(0));
+            return new Projection(PackedMatrix.of(arena, weight), copy);
+        }
+    }
+
+    /** y = x·W + b; the bias may be absent. */
+    private record Projection(PackedMatrix matrix, Tensor bias) {
 
         long rows() {
             return matrix.rows();
@@ -326,10 +330,10 @@ public final class MultiHeadAttention {
         private final int kvHeads;
         private Attention attention = Attention.builder().build();
         private RotaryEmbedding rotary;
-        private Projection query;
-        private Projection key;
-        private Projection value;
-        private Projection output;
+        private Weights query;
+        private Weights key;
+        private Weights value;
+        private Weights output;
 
         private Builder(int heads, int kvHeads) {
             this.heads = heads;
@@ -344,7 +348,7 @@ public final class MultiHeadAttention {
          * @return this
          */
         public Builder query(Tensor weight, Tensor bias) {
-            query = new Projection(Objects.requireNonNull(weight, "weight"), null, bias);
+            query = new Weights(Objects.requireNonNull(weight, "weight"), bias);
             return this;
         }
 
@@ -356,7 +360,7 @@ public final class MultiHeadAttention {
          * @return this
          */
         public Builder key(Tensor weight, Tensor bias) {
-            key = new Projection(Objects.requireNonNull(weight, "weight"), null, bias);
+            key = new Weights(Objects.requireNonNull(weight, "weight"), bias);
             return this;
         }
 
@@ -368,7 +372,7 @@ public final class MultiHeadAttention {
          * @return this
          */
         public Builder value(Tensor weight, Tensor bias) {
-            value = new Projection(Objects.requireNonNull(weight, "weight"), null, bias);
+            value = new Weights(Objects.requireNonNull(weight, "weight"), bias);
             return this;
         }
 
@@ -404,7 +408,7 @@ public final class MultiHeadAttention {
          * @return this
          */
         public Builder output(Tensor weight, Tensor bias) {
-            output = new Projection(Objects.requireNonNull(weight, "weight"), null, bias);
+            output = new Weights(Objects.requireNonNull(weight, "weight"), bias);
             return this;
         }
 
@@ -431,7 +435,7 @@ public final class MultiHeadAttention {
         }
 
         /**
-         * Packs the weights and makes the layer.
+         * Checks everything, then packs the weights and makes the layer.
          *
          * @param arena owns the packed weights; the tensors given before are not needed afterwards
          * @return the layer
@@ -443,7 +447,26 @@ public final class MultiHeadAttention {
             Objects.requireNonNull(key, "key");
             Objects.requireNonNull(value, "value");
             Objects.requireNonNull(output, "output");
+            check();
             return new MultiHeadAttention(this, arena);
+        }
+
+        private void check() {
+            query.check("query");
+            key.check("key");
+            value.check("value");
+            output.check("output");
+            requireColumns("query", query.columns(), heads);
+            requireColumns("key", key.columns(), kvHeads);
+            requireColumns("value", value.columns(), kvHeads);
+            requireEqual("key: head dimension", key.columns() / kvHeads, "query's", query.columns() / heads);
+            requireEqual("value: rows", value.rows(), "key's", key.rows());
+            requireEqual("output: rows", output.rows(), "heads times the head dimension of value,",
+                    heads * (value.columns() / kvHeads));
+            if (rotary != null && rotary.rotated > query.columns() / heads) {
+                throw new IllegalArgumentException("rotary: rotates " + rotary.rotated
+                        + " features, wanted at most the head dimension, " + query.columns() / heads);
+            }
         }
     }
 }
