@@ -214,6 +214,7 @@ public final class KvCache {
          * @throws IllegalArgumentException if it is another
          */
         public Builder storage(ElementType type) {
+            Objects.requireNonNull(type, "storage");
             if (!type.isOperand() && type != ElementType.INT8) {
                 throw new IllegalArgumentException("storage: " + type + ", wanted FLOAT32, BFLOAT16, FLOAT16 or INT8");
             }
@@ -280,6 +281,7 @@ public final class KvCache {
          * @throws OutOfMemoryError if there is not that much
          */
         public KvCache allocate(Arena arena) {
+            Objects.requireNonNull(arena, "arena");
             CacheLayout layout = layout();
             MemorySegment segment = arena.allocate(layout.bytes, CacheLayout.ALIGNMENT);
             if (!Operand.isNative(segment)) {

@@ -440,9 +440,10 @@ public final class MultiHeadAttention {
          * @param arena owns the packed weights; the tensors given before are not needed afterwards
          * @return the layer
          * @throws IllegalArgumentException if the projections, or the rotary embedding and the head dimension, do not fit each other
-         * @throws NullPointerException if one is missing
+         * @throws NullPointerException if one is missing, or the arena
          */
         public MultiHeadAttention build(Arena arena) {
+            Objects.requireNonNull(arena, "arena");
             Objects.requireNonNull(query, "query");
             Objects.requireNonNull(key, "key");
             Objects.requireNonNull(value, "value");

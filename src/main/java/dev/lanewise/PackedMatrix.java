@@ -4,6 +4,7 @@ import dev.lanewise.internal.kernel.VectorMatMul;
 import dev.lanewise.internal.memory.Operand;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 
 /**
  * The right operand of {@link MatMul}, laid out once for the kernel of this JVM: for weights, which are multiplied with again and
@@ -36,6 +37,7 @@ public final class PackedMatrix {
      * @throws OutOfMemoryError if there is not so much native memory
      */
     public static PackedMatrix of(Arena arena, Tensor matrix) {
+        Objects.requireNonNull(arena, "arena");
         MatMul.checkMatrix("matrix", matrix);
         int rows = (int) matrix.size(0);
         int columns = (int) matrix.size(1);

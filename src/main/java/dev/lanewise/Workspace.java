@@ -8,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.IntStream;
 
 /**
@@ -55,6 +56,7 @@ public final class Workspace {
      * @throws OutOfMemoryError if there is not so much native memory
      */
     public static Workspace allocate(Arena arena, long bytes, int threads) {
+        Objects.requireNonNull(arena, "arena");
         if (bytes < 0 || threads < 1) {
             throw new IllegalArgumentException(
                     "workspace: " + bytes + " bytes for " + threads + " threads, wanted at least 0 for at least 1");

@@ -29,6 +29,16 @@ class MissingArgumentsTest {
             assertMissing("in", () -> Softmax.rows(null, out));
             assertMissing("out", () -> Softmax.rows(t, null));
             assertMissing("matrix", () -> PackedMatrix.of(arena, null));
+            assertMissing("arena", () -> PackedMatrix.of(null, t));
+            assertMissing("arena", () -> Workspace.allocate(null, 64, 1));
+            assertMissing("arena", () -> KvCache.builder(1, 2).capacity(4).allocate(null));
+            assertMissing("storage", () -> KvCache.builder(1, 2).storage(null));
+            assertMissing("arena", () -> MultiHeadAttention.builder(1, 1)
+                    .query(t, null)
+                    .key(t, null)
+                    .value(t, null)
+                    .output(t, null)
+                    .build(null));
             assertMissing("in", () -> embedding.apply(null, 0, out));
             assertMissing("out", () -> embedding.apply(t, 0, null));
             PartialAttention part = new PartialAttention(t, t.slice(1, 0, 1));
