@@ -108,6 +108,7 @@ public final class MatMul {
      */
     public static void multiply(Tensor a, PackedMatrix b, Tensor bias, Tensor out, Execution execution) {
         Objects.requireNonNull(b, "b");
+        b.checkReadable("b");
         run(a, b.matrix, b.packed, b.rows, b.columns, bias, out, execution);
     }
 

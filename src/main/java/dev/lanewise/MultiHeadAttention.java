@@ -210,6 +210,7 @@ public final class MultiHeadAttention {
     }
 
     private void check(Tensor x, Tensor source, Tensor out) {
+        query.matrix.checkReadable("layer");
         checkRows("x", x, query.rows());
         checkRows("source", source, key.rows());
         checkRows("out", out, output.columns());
@@ -281,6 +282,7 @@ public final class MultiHeadAttention {
                 TensorChecks.rank(ofBias, bias, 1);
                 TensorChecks.floating(ofBias, bias);
                 TensorChecks.size(ofBias, bias, 0, weight.size(1));
+                TensorChecks.readable(ofBias, bias);
             }
         }
 

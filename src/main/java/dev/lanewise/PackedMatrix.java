@@ -49,6 +49,11 @@ public final class PackedMatrix {
         return new PackedMatrix(Tensor.ofFloats(arena, matrix.toFloats(), rows, columns), null, rows, columns);
     }
 
+    /** The memory is alive and this thread may use it. */
+    void checkReadable(String name) {
+        TensorChecks.readable(name, packed == null ? matrix.segment() : packed);
+    }
+
     /**
      * The number of rows, K.
      *

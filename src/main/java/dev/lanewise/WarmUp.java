@@ -124,6 +124,7 @@ public final class WarmUp {
      */
     public static WarmUp ofMultiply(Tensor a, PackedMatrix b, Tensor bias, Tensor out) {
         Objects.requireNonNull(b, "b");
+        b.checkReadable("b");
         return new WarmUp("a " + a, RuntimeInfo.current().kernel(), MatMul.copies(a, null, b, bias, out));
     }
 

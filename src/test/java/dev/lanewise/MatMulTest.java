@@ -36,6 +36,23 @@ class MatMulTest {
         }
     }
 
+    @Example
+    void aPackedMatrixWhoseArenaIsClosedIsNamed() {
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor square = Tensor.allocate(arena, ElementType.FLOAT32, 4, 4);
+            Tensor out = Tensor.allocate(arena, ElementType.FLOAT32, 4, 4);
+            PackedMatrix packed;
+            try (Arena brief = Arena.ofConfined()) {
+                packed = PackedMatrix.of(brief, square);
+            }
+            String message = "b: its arena is closed, wanted an open one";
+            assertEquals(message, assertThrows(IllegalStateException.class,
+                    () -> MatMul.multiply(square, packed, null, out)).getMessage());
+            assertEquals(message, assertThrows(IllegalStateException.class,
+                    () -> WarmUp.ofMultiply(square, packed, null, out)).getMessage());
+        }
+    }
+
     /** One to three rows have kernels of their own; more than a thousand terms are summed in blocks. */
     @Property(tries = 60, edgeCases = EdgeCasesMode.NONE)
     void fewRowsAndLongSums(@ForAll @IntRange(min = 1, max = 7) int m, @ForAll @IntRange(min = 1, max = 150) int n,

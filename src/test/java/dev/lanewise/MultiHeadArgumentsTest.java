@@ -3,10 +3,12 @@ package dev.lanewise;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -178,8 +180,40 @@ class MultiHeadArgumentsTest {
                         .run(x, source,
                                 UnaryOperator.identity(), UnaryOperator.identity(), out))
                         .getMessage());
-        assertThrows(IllegalStateException.class, () -> closed.run(x, floats(2, 9, 6), UnaryOperator.identity(),
-                UnaryOperator.identity(), out));
+        Tensor open = floats(2, 9, 6);
+        assertClosed("layer", () -> closed.run(x, open, in -> in, to -> to, out));
+        assertClosed("layer", () -> WarmUp.of(closed, x, open, in -> in, to -> to, out));
+    }
+
+    @Test
+    void closedWeightsAreNamed() {
+        Tensor weight;
+        Tensor bias;
+        try (Arena brief = Arena.ofConfined()) {
+            weight = Tensor.allocate(brief, ElementType.FLOAT32, 6, 10);
+            bias = Tensor.allocate(brief, ElementType.FLOAT32, 10);
+        }
+        assertClosed("value", () -> layer().value(weight, null).build(arena));
+        assertClosed("value bias", () -> layer().value(floats(6, 10), bias).build(arena));
+    }
+
+    private static void assertClosed(String name, Executable call) {
+        assertEquals(name + ": its arena is closed, wanted an open one",
+                assertThrows(IllegalStateException.class, call).getMessage());
+    }
+
+    /** The arena of the packed weights is confined to the thread that made the layer. */
+    @Test
+    void aLayerOfAnotherThreadIsRefused() {
+        try (Arena shared = Arena.ofShared()) {
+            Tensor x = Tensor.allocate(shared, ElementType.FLOAT32, 4, 6);
+            Tensor out = Tensor.allocate(shared, ElementType.FLOAT32, 4, 8);
+            MultiHeadAttention layer = layer().query(floats(6, 12), null).build(arena);
+            String message = CompletableFuture
+                    .supplyAsync(() -> assertThrows(WrongThreadException.class, () -> layer.run(x, out)).getMessage())
+                    .join();
+            assertTrue(message.startsWith("layer: its arena is confined to another thread"), message);
+        }
     }
 
     @Test
