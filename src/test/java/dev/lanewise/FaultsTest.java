@@ -20,6 +20,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Function;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -33,6 +34,8 @@ class FaultsTest {
     private static final int HEADS = 4;
     private static final int LENGTH = 256;
     private static final int DEPTH = 32;
+    /** Of calls whose arena is closed. */
+    private static final int ROUNDS = 100;
     private static final Attention OPERATOR = Attention.builder().bitStable().causal(PositionOffset.topLeft()).build();
 
     private static Arena arena;
@@ -91,10 +94,40 @@ class FaultsTest {
         }
     }
 
-    /** While other callers go on and are answered right. */
     @ParameterizedTest
     @ValueSource(ints = {1, 3})
     void anArenaThatIsClosedInTheMiddleOfACallEndsIt(int threads) throws Exception {
+        Execution execution = Execution.here().withThreads(executor, threads);
+        assertClosingEndsCalls("q", doomed -> {
+            AttentionInputs operands = draw(doomed);
+            AttentionOutputs out = out(doomed);
+            return () -> OPERATOR.run(operands, out, execution);
+        });
+    }
+
+    /** Only the cache's: of calls with few queries, whose keys are shared among the threads, and with many. */
+    @ParameterizedTest
+    @CsvSource({"1, 4", "3, 4", "1, 256", "3, 256"})
+    void theArenaOfACacheThatIsClosedInTheMiddleOfACallEndsIt(int threads, int queries) throws Exception {
+        Execution execution = Execution.here().withThreads(executor, threads);
+        Attention operator = Attention.builder().bitStable().build();
+        int keys = queries == 4 ? 5000 : LENGTH;
+        Random random = new Random(1);
+        Tensor q = Layout.PLAIN.normal(arena, random, 1, 1, HEADS, queries, DEPTH);
+        Tensor tokens = Layout.PLAIN.normal(arena, random, 1, 1, HEADS, keys, DEPTH).select(0, 0);
+        AttentionOutputs out = AttentionOutputs
+                .of(Tensor.allocate(arena, ElementType.FLOAT32, 1, HEADS, queries, DEPTH));
+        assertClosingEndsCalls("cache", doomed -> {
+            KvCache cache = KvCache.builder(HEADS, DEPTH).pageTokens(64).capacity(5056).allocate(doomed);
+            KvCache.Sequence sequence = cache.newSequence();
+            sequence.append(0, tokens, tokens);
+            AttentionInputs operands = AttentionInputs.ofCache(q, 0, sequence);
+            return () -> operator.run(operands, out, execution);
+        });
+    }
+
+    /** Calls over operands in an arena of their own, each until it is closed, while another caller goes on and is answered right. */
+    private static void assertClosingEndsCalls(String first, Function<Arena, Runnable> calls) throws Exception {
         AtomicBoolean done = new AtomicBoolean();
         int ended = 0;
         try (ExecutorService others = Executors.newFixedThreadPool(1)) {
@@ -104,23 +137,22 @@ class FaultsTest {
                 }
             });
             try {
-                for (int round = 0; round < 200; round++) {
-                    ended += closedDuring(threads, round) ? 1 : 0;
+                for (int round = 0; round < ROUNDS; round++) {
+                    ended += closedDuring(first, calls, round) ? 1 : 0;
                 }
             } finally {
                 done.set(true);
             }
             bystander.get();
         }
-        assertTrue(ended > 100, ended + " of 200 calls were ended");
+        assertTrue(ended > ROUNDS / 2, ended + " of " + ROUNDS + " calls were ended");
     }
 
     /** Calls until the arena is closed under the call; false if it was between two calls, which the checks find. */
-    private static boolean closedDuring(int threads, int round) throws InterruptedException {
+    private static boolean closedDuring(String first, Function<Arena, Runnable> calls, int round)
+            throws InterruptedException {
         Arena doomed = Arena.ofShared();
-        AttentionInputs operands = draw(doomed);
-        AttentionOutputs out = out(doomed);
-        Execution execution = Execution.here().withThreads(executor, threads);
+        Runnable call = calls.apply(doomed);
         Thread closer = Thread.ofPlatform().start(() -> {
             LockSupport.parkNanos(50_000L + round % 20 * 20_000L);
             while (doomed.scope().isAlive()) {
@@ -133,13 +165,13 @@ class FaultsTest {
         });
         IllegalStateException thrown = assertThrows(IllegalStateException.class, () -> {
             for (;;) {
-                OPERATOR.run(operands, out, execution);
+                call.run();
             }
         });
         // Along with the exception HotSpot may set the interrupt status of the thread that it is thrown on.
         Thread.interrupted();
         closer.join();
-        return !thrown.getMessage().startsWith("q: its arena is closed");
+        return !thrown.getMessage().startsWith(first + ": its arena is closed");
     }
 
     @Test
@@ -306,6 +338,59 @@ class FaultsTest {
         }
     }
 
+    /** A JVM whose heap is filled. */
+    static final class OutOfHeap {
+        private OutOfHeap() {
+        }
+
+        public static void main(String[] args) throws InterruptedException {
+            Attention operator = Attention.builder().bitStable().build();
+            Tensor wide = Tensor.allocate(Arena.global(), ElementType.FLOAT32, 4, 40_001);
+            Tensor out = Tensor.allocate(Arena.global(), ElementType.FLOAT32, 4, 40_001);
+            operator.run(wide, wide, wide, out);
+            System.gc();
+            System.out.println("kept " + (Counters.snapshot().scratchFree() > 1 << 20));
+            long held = direct().getMemoryUsed();
+            Object[] filling = null;
+            try {
+                for (;;) {
+                    filling = new Object[]{filling, new byte[1 << 16]};
+                }
+            } catch (OutOfMemoryError full) {
+                filling = null;
+            }
+            System.out.println("free " + Counters.snapshot().scratchFree());
+            for (int i = 0; i < 1000 && direct().getMemoryUsed() > held - (1 << 20); i++) {
+                Thread.sleep(1);
+            }
+            System.out.println("returned " + (direct().getMemoryUsed() <= held - (1 << 20)));
+            operator.run(wide, wide, wide, out);
+            System.out.println("alive " + out.getFloat(3, 40_000));
+        }
+
+        /** The native memory of all segments. */
+        static BufferPoolMXBean direct() {
+            return ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class)
+                    .stream()
+                    .filter(pool -> pool.getName().equals("direct"))
+                    .findFirst()
+                    .orElseThrow();
+        }
+    }
+
+    /** A garbage collection alone takes no scratch from the pool; one without which the heap would be full does. */
+    @Test
+    void freeScratchGoesBeforeTheHeapIsFull() throws IOException, InterruptedException {
+        if (RuntimeInfo.current().kernel() == Kernel.VECTOR) {
+            List<String> options = new ArrayList<>(FreshJvm.VECTOR);
+            options.add("-Xmx24m");
+            FreshJvm.Result result = FreshJvm.onClassPath(options, OutOfHeap.class);
+            assertEquals(0, result.exit(), result::toString);
+            assertEquals(List.of("kept true", "free 0", "returned true", "alive 0.0"), result.out().lines().toList(),
+                    result::toString);
+        }
+    }
+
     /** 1,000 virtual threads at once hold no more scratch than the processors that run them can use. */
     @Test
     void aThousandVirtualThreadsAtOnceNeedNoMoreScratchThanTheProcessors() throws Exception {
@@ -336,11 +421,7 @@ class FaultsTest {
     /** Also of a layer, whose scratch is the largest: it does not wait for the garbage collector. */
     @Test
     void aLayerThatFindsNoFreeScratchReturnsItsOwn() {
-        BufferPoolMXBean direct = ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class)
-                .stream()
-                .filter(pool -> pool.getName().equals("direct"))
-                .findFirst()
-                .orElseThrow();
+        BufferPoolMXBean direct = OutOfHeap.direct();
         Tensor weight = Tensor.allocate(arena, ElementType.FLOAT32, 16, 16);
         MultiHeadAttention layer = MultiHeadAttention.builder(2, 2)
                 .queryKeyValue(Tensor.allocate(arena, ElementType.FLOAT32, 16, 48), null)
