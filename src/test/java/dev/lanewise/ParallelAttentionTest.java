@@ -53,6 +53,32 @@ class ParallelAttentionTest {
         }
     }
 
+    /** One query over one sequence in a cache: what there is to share are keys, in three ranges of 2,048 of which the last is cut off. */
+    @Example
+    void theNumberOfThreadsChangesNoBitOfOneLongSequence() {
+        try (Arena arena = Arena.ofShared(); ExecutorService executor = Executors.newFixedThreadPool(4)) {
+            int keys = 5000;
+            int depth = 128;
+            Random random = new Random(1);
+            Tensor q = Layout.PLAIN.normal(arena, random, 1, 1, HEADS, 1, depth);
+            KvCache cache = KvCache.builder(1, depth).pageTokens(100).capacity(keys).allocate(arena);
+            KvCache.Sequence sequence = cache.newSequence();
+            sequence.append(0, Layout.PLAIN.normal(arena, random, 1, 1, 1, keys, depth).select(0, 0),
+                    Layout.PLAIN.normal(arena, random, 1, 1, 1, keys, depth).select(0, 0));
+            AttentionInputs inputs = AttentionInputs.ofCache(q, 0, sequence);
+            Attention operator = Attention.builder().bitStable().build();
+            Tensor alone = Tensor.allocate(arena, ElementType.FLOAT32, 1, HEADS, 1, depth);
+            operator.run(inputs, AttentionOutputs.of(alone));
+            for (int threads : new int[]{1, 2, 3, 5}) {
+                for (int round = 0; round < 20; round++) {
+                    Tensor together = Tensor.allocate(arena, ElementType.FLOAT32, 1, HEADS, 1, depth);
+                    operator.run(inputs, AttentionOutputs.of(together), executor, threads);
+                    assertArrayEquals(alone.toFloats(), together.toFloats(), 0);
+                }
+            }
+        }
+    }
+
     private static Tensor context(Arena arena, AttentionInputs inputs) {
         return Tensor.allocate(arena, ElementType.FLOAT32, inputs.q.size(0), inputs.q.size(1), inputs.q.size(2),
                 inputs.v.size(3));
