@@ -18,6 +18,7 @@ import net.jqwik.api.ForAll;
 import net.jqwik.api.Property;
 import net.jqwik.api.Provide;
 import net.jqwik.api.Tag;
+import net.jqwik.api.constraints.IntRange;
 
 /** Decoding over a cache against prefill over the same tokens: one token after another, in chunks, and all at once. */
 @Tag("width")
@@ -106,6 +107,63 @@ class CacheAgreementTest {
             for (int chunk : new int[]{1, 5, drawn.sizes().keys()}) {
                 assertArrayEquals(prefill,
                         decode(arena, drawn, in, ElementType.FLOAT32, pageTokens, chunk, Kernel.SCALAR).toFloats(), 0);
+            }
+        }
+    }
+
+    /** More than 48 queries go to the kernel of prefill: if every chunk is so large, and keys are stored as they are, chunks show in no bit. */
+    @Property(tries = 12, edgeCases = EdgeCasesMode.NONE)
+    void largeChunksGiveTheBitsOfPrefill(@ForAll("causalCase") AttentionCase drawn,
+            @ForAll @IntRange(min = 98, max = 300) int length, @ForAll("pageSizes") int pageTokens) {
+        Sizes few = drawn.sizes();
+        AttentionCase large = new AttentionCase(
+                new Sizes(1, few.kvHeads(), few.group(), length, length, few.depth(), few.valueDepth()),
+                AttentionCase.PLAIN_SCORES, drawn.hiding(), Layouts.PLAIN, drawn.seed());
+        try (Arena arena = Arena.ofConfined()) {
+            AttentionInputs in = large.inputs(arena);
+            Kernel kernel = RuntimeInfo.current().kernel();
+            float[] prefill = prefill(arena, large, in, kernel).toFloats();
+            for (int chunk = 49; chunk <= length; chunk += 17) {
+                if (length % chunk == 0 || length % chunk > 48) {
+                    assertArrayEquals(prefill,
+                            decode(arena, large, in, ElementType.FLOAT32, pageTokens, chunk, kernel).toFloats(), 0);
+                }
+            }
+        }
+    }
+
+    /** Token by token, in chunks or all at once, into pages of any size: how the tokens were appended shows in no bit of a call of any number of queries. */
+    @Property(tries = 12, edgeCases = EdgeCasesMode.NONE)
+    void appendsAndPagesChangeNoBit(@ForAll("causalCase") AttentionCase drawn, @ForAll("types") ElementType type) {
+        try (Arena arena = Arena.ofConfined()) {
+            AttentionInputs in = drawn.inputs(arena);
+            Sizes sizes = drawn.sizes();
+            int length = sizes.keys();
+            Random random = new Random(drawn.seed());
+            Attention operator = drawn.operator(RuntimeInfo.current().kernel());
+            Tensor q = in.q.slice(2, random.nextInt(length), length);
+            float[] expected = null;
+            int some = 2 + random.nextInt(20);
+            for (int[] chunkAndPage : new int[][]{{length, length}, {some, 7}, {1, 64}}) {
+                int chunk = chunkAndPage[0];
+                int pageTokens = chunkAndPage[1];
+                KvCache cache = KvCache.builder(sizes.kvHeads(), sizes.depth())
+                        .valueDimension(sizes.valueDepth())
+                        .storage(type)
+                        .pageTokens(pageTokens)
+                        .capacity((long) Math.ceilDiv(length, pageTokens) * pageTokens)
+                        .allocate(arena);
+                KvCache.Sequence sequence = cache.newSequence();
+                for (int from = 0; from < length; from += chunk) {
+                    int to = Math.min(length, from + chunk);
+                    sequence.append(0, in.k.select(0, 0).slice(1, from, to), in.v.select(0, 0).slice(1, from, to));
+                }
+                Tensor context = Tensor.allocate(arena, ElementType.FLOAT32, 1, sizes.heads(), q.size(2),
+                        sizes.valueDepth());
+                operator.run(AttentionInputs.ofCache(q, 0, sequence), AttentionOutputs.of(context));
+                float[] actual = context.toFloats();
+                expected = expected == null ? actual : expected;
+                assertArrayEquals(expected, actual, 0);
             }
         }
     }
