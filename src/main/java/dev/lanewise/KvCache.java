@@ -494,7 +494,8 @@ public final class KvCache {
 
         /**
          * Drops the oldest tokens after the first {@code keepFirst}, the attention sinks (Xiao et al., 2024). Pages that are whole go back to the pool;
-         * at most two pages' worth of slots stays unused. All evictions of a sequence are at one place: each one drops tokens next to the place of those before.
+         * at most two pages' worth of slots stays unused, and their room is not used again while tokens stand behind them. So where all tokens lie in one page, as they do unless
+         * {@link Builder#pageTokens} is set, an eviction makes no room for further ones. All evictions of a sequence are at one place: each one drops tokens next to the place of those before.
          *
          * @param keepFirst tokens to keep at the front; as in earlier evictions, or at most so many less that {@code count} reaches their place
          * @param count how many to drop

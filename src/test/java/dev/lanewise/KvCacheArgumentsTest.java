@@ -176,6 +176,23 @@ class KvCacheArgumentsTest {
         assertEquals(0, plain.freePages());
     }
 
+    /** As long as tokens stand behind the evicted ones. */
+    @Test
+    void anEvictionWithinOnePageMakesNoRoom() {
+        KvCache contiguous = KvCache.builder(HEADS, DEPTH).valueDimension(VALUE_DEPTH).capacity(8).allocate(arena);
+        KvCache.Sequence only = contiguous.newSequence();
+        only.append(0, keys(6), values(6));
+        only.evict(1, 4);
+        assertEquals(2, only.length());
+        refused(KvCache.ExhaustedException.class, "cache: 1 free pages too few for 3 tokens more, 8 a page",
+                () -> only.append(0, keys(3), values(3)));
+        only.append(0, keys(2), values(2));
+        assertEquals(0, contiguous.freePages());
+        only.evict(1, 3);
+        only.append(0, keys(7), values(7));
+        assertEquals(8, only.length());
+    }
+
     @Test
     void memoryThatIsGoneLeavesTheSequenceAsItWas() {
         KvCache plain = builder().allocate(arena);
