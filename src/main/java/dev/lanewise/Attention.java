@@ -270,7 +270,8 @@ public final class Attention {
         Scratch<AttentionScratch> scratch = AttentionScratch.POOL.acquire();
         try {
             AttentionBinding.bind(this, inputs, outputs, scratch.state.problem);
-            return Math.multiplyExact(bytesPerThread(scratch.state), threads);
+            long lines = Math.ceilDiv(bytesPerThread(scratch.state), (long) Workspace.LINE);
+            return Math.multiplyExact(lines * Workspace.LINE, (long) threads);
         } finally {
             scratch.state.problem.clear();
             AttentionScratch.POOL.release(scratch);

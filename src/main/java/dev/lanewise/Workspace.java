@@ -20,7 +20,8 @@ import java.util.stream.IntStream;
  * middle of a call, the call ends in {@link IllegalStateException}.
  */
 public final class Workspace {
-    private static final int LINE = 64;
+    /** Each part starts at a multiple of so many bytes, and is one. */
+    static final int LINE = 64;
     private static final VarHandle BUSY;
 
     static {

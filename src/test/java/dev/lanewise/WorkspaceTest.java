@@ -51,6 +51,20 @@ class WorkspaceTest {
         }
     }
 
+    /** The parts of a workspace are whole cache lines: a kernel that needs less than its last line is told of all of it. */
+    @Test
+    void whatTheQuerySaysIsEnoughForACallWithoutRows() {
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor q = Tensor.allocate(arena, ElementType.FLOAT32, 1, 1, 0, 16);
+            Tensor v = Tensor.allocate(arena, ElementType.FLOAT32, 1, 1, 0, 8);
+            AttentionInputs inputs = AttentionInputs.of(q, q, v);
+            AttentionOutputs outputs = AttentionOutputs.of(Tensor.allocate(arena, ElementType.FLOAT32, 1, 1, 0, 8));
+            Attention operator = Attention.builder().bitStable().build();
+            Workspace workspace = Workspace.allocate(arena, operator.workspaceBytes(inputs, outputs, 1), 1);
+            operator.run(inputs, outputs, Execution.here().withWorkspace(workspace));
+        }
+    }
+
     private static Tensor context(Arena arena, AttentionInputs inputs) {
         return Tensor.allocate(arena, ElementType.FLOAT32, inputs.q.size(0), inputs.q.size(1), inputs.q.size(2),
                 inputs.v.size(3));
