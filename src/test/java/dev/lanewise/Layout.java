@@ -14,7 +14,11 @@ record Layout(Order order, Place place, ElementType type) {
         /** (B, H, D, L): a feature map, channels first. */
         CHANNEL_FIRST,
         /** (B, H, L, D) with gaps after every row and feature. */
-        GAPS
+        GAPS,
+        /** (B, H, L, D), the last row first. */
+        ROWS_BACKWARDS,
+        /** (B, H, L, D), the last feature of the last row first. */
+        BACKWARDS
     }
 
     enum Place {
@@ -32,6 +36,8 @@ record Layout(Order order, Place place, ElementType type) {
             case HEADS_INSIDE -> new long[]{l * h * d, d, h * d, 1};
             case CHANNEL_FIRST -> new long[]{h * d * l, d * l, 1, l};
             case GAPS -> new long[]{h * l * (3 * d + 1) + 5, l * (3 * d + 1), 3 * d + 1, 3};
+            case ROWS_BACKWARDS -> new long[]{h * l * d, l * d, -d, 1};
+            case BACKWARDS -> new long[]{h * l * d, l * d, -d, -1};
         };
         long elements = b * strides[0] + 8;
         long offset = place == Place.UNALIGNED ? 1 : 0;
@@ -40,7 +46,8 @@ record Layout(Order order, Place place, ElementType type) {
                 ? MemorySegment.ofArray(new byte[Math.toIntExact(bytes)])
                 : arena.allocate(bytes, 64);
         segment.fill((byte) 0xFF);
-        return Tensor.of(segment, type, offset, new long[]{b, h, l, d}, strides);
+        long first = Math.max(0, Math.min(strides[2], 0) * (1 - l)) + Math.max(0, Math.min(strides[3], 0) * (1 - d));
+        return Tensor.of(segment, type, offset + first * type.bytes(), new long[]{b, h, l, d}, strides);
     }
 
     /** The same with normal numbers, rounded to the type. */

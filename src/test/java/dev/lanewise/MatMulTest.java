@@ -53,6 +53,16 @@ class MatMulTest {
         }
     }
 
+    @Example
+    void rowsWithoutElementsLieNowhere() {
+        try (Arena arena = Arena.ofConfined()) {
+            Tensor a = Tensor.of(arena.allocate(0), ElementType.FLOAT32, 0, new long[]{70, 0}, new long[]{7, 1});
+            Tensor out = matrix(Layout.PLAIN.allocate(arena, 1, 1, 70, 40));
+            MatMul.multiply(a, Tensor.allocate(arena, ElementType.FLOAT32, 0, 40), out);
+            assertArrayEquals(new float[70 * 40], out.toFloats());
+        }
+    }
+
     /** One to three rows have kernels of their own; more than a thousand terms are summed in blocks. */
     @Property(tries = 60, edgeCases = EdgeCasesMode.NONE)
     void fewRowsAndLongSums(@ForAll @IntRange(min = 1, max = 7) int m, @ForAll @IntRange(min = 1, max = 150) int n,

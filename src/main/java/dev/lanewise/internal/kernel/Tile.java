@@ -50,6 +50,16 @@ final class Tile {
      */
     static void multiply(MemorySegment a, long aBase, long aRow, long aStep, int rows, int depth, MemorySegment b,
             long panel, long panelRow, int vectors, MemorySegment c, long out, long outRow, long max) {
+        if (aRow < 0) {
+            int before = rows - 1;
+            multiply(a, aBase + before * aRow, -aRow, aStep, rows, depth, b, panel, panelRow, vectors, c,
+                    out + before * outRow, -outRow, max);
+            return;
+        }
+        if (depth == 0) {
+            aBase = 0;
+            aRow = 0;
+        }
         int half = half(vectors, aStep, depth);
         if (rows < half) {
             for (int r = 0; r < rows; r++) {
