@@ -1,10 +1,10 @@
 package dev.lanewise.internal.plan;
 
 /**
- * How the query rows of a batch row are cut into panels of whole vectors. A panel of three or four vectors takes as long a query, one of two
- * takes 20 % longer with 32 registers and one of one twice as long: their tiles have too few multiply-adds for their loads. So, with a register file for it, a
- * remainder goes into panels of four; with 16 registers one vector and a panel of three become two panels of two. But a causal call computes about half a panel too much at the diagonal: it takes the
- * remainder as a narrow first panel, which meets the fewest keys.
+ * How the query rows of a batch row are cut into panels of whole vectors. A panel of three or four vectors takes as long a query, one of one
+ * twice as long, and one of two, with 32 registers, 20 % longer: their tiles have too few multiply-adds for their loads. So a remainder goes into
+ * panels of four, with a register file for it; with 16 registers a remainder of one and a panel of three become two panels of two. But a causal
+ * call computes about half a panel too much at the diagonal: it takes the remainder as a narrow first panel, which meets the fewest keys.
  */
 public final class QueryPanels {
     private static final int LANES = StartUp.CHOICE.lanes();
