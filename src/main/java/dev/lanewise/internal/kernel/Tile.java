@@ -60,12 +60,12 @@ final class Tile {
             aBase = 0;
             aRow = 0;
         }
-        int half = half(vectors, aStep, depth);
+        int half = half(vectors);
         if (rows < half) {
             for (int r = 0; r < rows; r++) {
                 long at = aBase + r * aRow;
                 long to = out + r * outRow;
-                tile(vectors, half, a, at, at, 0, aStep, depth, b, panel, panelRow, c, to, to, 0, max);
+                tile(vectors, a, at, at, 0, aStep, depth, b, panel, panelRow, c, to, to, 0, max);
             }
             return;
         }
@@ -73,21 +73,21 @@ final class Tile {
         for (int r = 0; r < rows; r += 2 * half) {
             int first = Math.min(r, last);
             int second = Math.min(r + half, last);
-            tile(vectors, half, a, aBase + first * aRow, aBase + second * aRow, aRow, aStep, depth, b, panel, panelRow,
+            tile(vectors, a, aBase + first * aRow, aBase + second * aRow, aRow, aStep, depth, b, panel, panelRow,
                     c,
                     out + first * outRow, out + second * outRow, outRow, max);
         }
     }
 
     /** Rows in a half of the tile that is so many vectors wide. */
-    private static int half(int vectors, long step, int depth) {
+    private static int half(int vectors) {
         if (vectors == 1 || MANY_REGISTERS && vectors < 4) {
             return 4;
         }
-        return vectors == 2 && step >= 0 && depth > 0 ? 3 : 2;
+        return vectors == 2 ? 3 : 2;
     }
 
-    private static void tile(int vectors, int half, MemorySegment a, long first, long second, long row, long step,
+    private static void tile(int vectors, MemorySegment a, long first, long second, long row, long step,
             int depth, MemorySegment b, long panel, long panelStep, MemorySegment c, long out, long outSecond,
             long outStep, long max) {
         switch (vectors) {
@@ -98,11 +98,8 @@ final class Tile {
                     Tile8x2.multiply(a, first, second, row, step, depth, b, panel, panelStep, c, out, outSecond,
                             outStep,
                             max);
-                } else if (half == 3) {
-                    Tile6x2.multiply(a, first, second, row, step, depth, b, panel, panelStep, c, out, outSecond,
-                            outStep, max);
                 } else {
-                    Tile4x2.multiply(a, first, second, row, step, depth, b, panel, panelStep, c, out, outSecond,
+                    Tile6x2.multiply(a, first, second, row, step, depth, b, panel, panelStep, c, out, outSecond,
                             outStep,
                             max);
                 }

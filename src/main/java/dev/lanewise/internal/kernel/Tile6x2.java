@@ -12,20 +12,24 @@ import jdk.incubator.vector.VectorOperators;
 
 /**
  * The micro-kernel with 12 accumulators: 6 broadcast rows × 2 panel vectors. See {@link Tile} for the arguments. Each row of a is a slice of
- * its own, all as long and met at one offset, so that one check does for six rows; a step takes 7.2 cycles, where {@link Tile4x2} with its check a row
- * takes 6.2 for two thirds of the multiply-adds. With four rows of three vectors C2 loads all rows first and runs out of registers.
+ * its own, all as long and met at one offset, so that one check does for six rows; a step takes 7.2 cycles, where a tile of four rows with a check each
+ * took 6.2 for two thirds of the multiply-adds. With four rows of three vectors C2 loads all rows first and runs out of registers.
  */
 final class Tile6x2 {
     private Tile6x2() {
     }
 
-    /** out = a·panel, for at least one step, and steps that do not go backwards. */
+    /** out = a·panel. */
     static void multiply(MemorySegment a, long first, long second, long row, long step, int depth, MemorySegment b,
             long panel, long panelStep, MemorySegment c, long out, long outSecond, long outStep, long max) {
         a = requireNative(a);
         b = requireNative(b);
         c = requireNative(c);
-        long bytes = (depth - 1) * step + Float.BYTES;
+        long way = (depth - 1) * step;
+        long bytes = depth == 0 ? 0 : Math.abs(way) + Float.BYTES;
+        long at = depth == 0 || step >= 0 ? 0 : -way;
+        first -= at;
+        second -= at;
         MemorySegment row0 = a.asSlice(first, bytes);
         MemorySegment row1 = a.asSlice(first + row, bytes);
         MemorySegment row2 = a.asSlice(first + 2 * row, bytes);
@@ -44,7 +48,6 @@ final class Tile6x2 {
         FloatVector c41 = FloatVector.zero(F);
         FloatVector c50 = FloatVector.zero(F);
         FloatVector c51 = FloatVector.zero(F);
-        long at = 0;
         for (int p = 0; p < depth; p++) {
             MemorySegment vectors = b.asSlice(panel, 2 * BYTES);
             FloatVector b0 = FloatVector.fromMemorySegment(F, vectors, 0, ORDER);
