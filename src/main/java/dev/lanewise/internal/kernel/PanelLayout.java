@@ -1,14 +1,14 @@
 package dev.lanewise.internal.kernel;
 
+import dev.lanewise.internal.plan.KeyBlocks;
 import dev.lanewise.internal.plan.QueryPanels;
 
 /**
  * Where everything of {@link VectorAttention} lies in scratch, in bytes, for one problem. Queries, context, maxima and sums are there once for each
- * head that a unit takes together with others: those of the head that was {@linkplain #turnTo turned to} last.
+ * panel and head that a unit takes together: those of the pair that was {@linkplain #turnTo turned to} last.
  */
 final class PanelLayout {
-    /** Keys in a block: weights of 512 × 48 queries and the values they meet stay in the second-level cache; 256 are 2 %, 128 are 5 % slower. */
-    static final int KEYS = VisibleBits.MAX_KEYS;
+    private static final int KEYS = KeyBlocks.KEYS;
     /** Queries in the widest panel. */
     private static final int PANEL = QueryPanels.WIDEST_QUERIES;
 
@@ -45,8 +45,8 @@ final class PanelLayout {
     private long maxOffset;
     private long sumOffset;
 
-    /** Lays out scratch for so many heads at a time. */
-    void set(AttentionProblem p, int heads) {
+    /** Lays out scratch for so many panels and heads at a time. */
+    void set(AttentionProblem p, int places) {
         int longest = Transpose.padded(Math.max(Math.max(p.depth, p.valueDepth), KEYS));
         bytes = 0;
         reserve((long) Transpose.padded(p.depth) * PANEL);
@@ -54,7 +54,7 @@ final class PanelLayout {
         maxOffset = reserve(PANEL);
         sumOffset = reserve(PANEL);
         headBytes = bytes;
-        bytes *= heads;
+        bytes *= places;
         scoresAt = reserve((long) Transpose.padded(KEYS) * PANEL);
         productAt = reserve((long) p.valueDepth * PANEL);
         factorsAt = reserve(PANEL);
@@ -68,9 +68,9 @@ final class PanelLayout {
         turnTo(0);
     }
 
-    /** Turns to one of the heads. */
-    void turnTo(int head) {
-        panelAt = head * headBytes;
+    /** Turns to one of the pairs. */
+    void turnTo(int place) {
+        panelAt = place * headBytes;
         contextAt = panelAt + contextOffset;
         maxAt = panelAt + maxOffset;
         sumAt = panelAt + sumOffset;

@@ -8,12 +8,14 @@ import dev.lanewise.internal.memory.CachedRows;
 import dev.lanewise.internal.memory.Elements;
 import dev.lanewise.internal.memory.Operand;
 import dev.lanewise.internal.memory.Scratch;
+import dev.lanewise.internal.plan.KeyBlocks;
 import dev.lanewise.internal.plan.QueryPanels;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /**
  * The prefill kernel: a panel of queries in lanes, transposed once, against one block of keys after another, with an online
- * softmax. Keys that no query of the panel sees are not read; blocks that all of them see know nothing of masks. k and v are read in
+ * softmax; some panels take a block together, each the keys of it that its queries see. Keys that no query of a panel sees are not read; blocks that all of them see know nothing of masks. k and v are read in
  * place if they are float32 in native memory, else a block at a time through scratch.
  */
 final class VectorAttention implements UnitKernel {
@@ -21,40 +23,43 @@ final class VectorAttention implements UnitKernel {
     private static final int HEADS_A_MASK = 2;
 
     private final RowBounds bounds = new RowBounds();
-    private final QueryPanels panels = new QueryPanels();
+    private final QueryPanels cut = new QueryPanels();
     private AttentionProblem p;
     /** The batch row that bounds and panels are those of. */
     private long batchRow;
     private final VisibleBits visible = new VisibleBits();
-    /** The rows of a cache at hand. */
-    private final BlockRows block = new BlockRows(PanelLayout.KEYS);
+    private final OperandBlock keyRows = new OperandBlock(false);
+    private final OperandBlock valueRows = new OperandBlock(true);
 
     private final PanelLayout at = new PanelLayout();
     private MemorySegment scratch;
 
-    /** The panel at hand: its heads and the one being worked on, first query, queries, and how many vectors they fill. */
+    /** The heads of the unit at hand, and the one being worked on. */
     private int firstHead;
     private int heads;
     private int head;
-    private int query;
-    private int queries;
-    private int vectors;
-    /** The queries that saw a key. */
-    private long seen;
-    /** Whether the context has been written; a first block is stored, not added. */
-    private boolean started;
-    /** Whether any tile had hidden keys. */
-    private boolean partial;
+    /** The most panels that take a block together. */
+    private int together;
+    /** Those at hand. */
+    private final QueryPanel[] panels = new QueryPanel[KeyBlocks.MOST_PANELS];
+    private int count;
+    /** The one being worked on. */
+    private QueryPanel panel;
     /** Whether values that are not finite have to be kept from the queries that do not see them. */
     private boolean careful;
     /** Where the tile's additive mask lies, and how: one bias a key, or a tile. */
     private boolean biasPerKey;
+
+    VectorAttention() {
+        Arrays.setAll(panels, i -> new QueryPanel());
+    }
 
     @Override
     public void rehearse(AttentionProblem problem, ChunkParts parts, Scratch<?> memory, long unit, int keys) {
         problem.depth = Math.min(problem.depth, Math.max(COUNT, keys));
         problem.valueDepth = Math.min(problem.valueDepth, Math.max(COUNT, keys));
         begin(problem, parts, memory);
+        together = 1;
         if (problem.scores.present() || problem.weights.present()) {
             problem.keys = Math.min(problem.keys, keys);
         }
@@ -62,15 +67,15 @@ final class VectorAttention implements UnitKernel {
         end();
     }
 
-    /** One a batch row, group of heads and panel of queries. */
+    /** One a batch row, group of heads and group of panels. */
     @Override
     public long units(AttentionProblem problem, ChunkParts parts, int threads) {
-        return (long) problem.batch * headGroups(problem) * QueryPanels.most(problem.queries);
+        return (long) problem.batch * headGroups(problem)
+                * panelGroups(problem, KeyBlocks.panels(problem, headGroups(problem)));
     }
 
     private static int headGroups(AttentionProblem problem) {
-        int together = headsTogether(problem);
-        return (problem.heads + together - 1) / together;
+        return Math.ceilDiv(problem.heads, headsTogether(problem));
     }
 
     /** Heads under one mask share the work that its tiles are. */
@@ -79,43 +84,61 @@ final class VectorAttention implements UnitKernel {
         return shared ? Math.clamp(problem.heads, 1, HEADS_A_MASK) : 1;
     }
 
-    private void turnTo(int row) {
-        bounds.resolve(p, row);
-        panels.cut(bounds.queries, p.sameKeysForAll());
-        batchRow = row;
+    private static int panelGroups(AttentionProblem problem, int together) {
+        return Math.ceilDiv(QueryPanels.most(problem.queries), together);
     }
 
-    /** The last panels of a head come first: in a causal call they are the longest. Negative if the row has fewer. */
-    private int panel(long unit) {
-        return panels.count() - 1 - (int) (unit % QueryPanels.most(p.queries));
+    private void turnTo(int row) {
+        bounds.resolve(p, row);
+        cut.cut(bounds.queries, p.sameKeysForAll());
+        batchRow = row;
+        keyRows.forget();
+        valueRows.forget();
     }
 
     @Override
     public void begin(AttentionProblem problem, ChunkParts parts, Scratch<?> memory) {
         p = problem;
         batchRow = -1;
-        at.set(p, headsTogether(p));
+        together = KeyBlocks.panels(problem, headGroups(problem));
+        layOut(problem);
         scratch = memory.memory(at.bytes);
     }
 
+    private void layOut(AttentionProblem problem) {
+        at.set(problem, headsTogether(problem) * KeyBlocks.panels(problem, headGroups(problem)));
+    }
+
+    /** The last panels of a head come first: in a causal call they are the longest. */
     @Override
     public void run(long unit) {
-        int most = QueryPanels.most(p.queries);
-        int together = headsTogether(p);
-        int groups = headGroups(p);
-        long row = unit / most / groups;
+        int headGroups = headGroups(p);
+        int panelGroups = panelGroups(p, together);
+        long row = unit / panelGroups / headGroups;
         if (row != batchRow) {
             turnTo((int) row);
         }
-        firstHead = (int) (unit / most % groups) * together;
-        heads = Math.min(together, p.heads - firstHead);
-        int panel = panel(unit);
-        if (panel >= 0) {
-            query = panels.first(panel);
-            queries = panels.first(panel + 1) - query;
-            vectors = (queries + COUNT - 1) / COUNT;
-            panel();
+        int headsTogether = headsTogether(p);
+        firstHead = (int) (unit / panelGroups % headGroups) * headsTogether;
+        heads = Math.min(headsTogether, p.heads - firstHead);
+        int end = cut.count() - (int) (unit % panelGroups) * together;
+        for (int first = Math.max(0, end - together); first < end; first += count) {
+            count = sharing(first, end);
+            for (int i = 0; i < count; i++) {
+                panels[i].set(cut.first(first + i), cut.first(first + i + 1), i * heads);
+            }
+            panels();
         }
+    }
+
+    /** How many panels from one on can go from block to block together: those whose first blocks begin at the same key. */
+    private int sharing(int first, int end) {
+        int key = bounds.first(cut.first(first));
+        int sharing = 1;
+        while (first + sharing < end && bounds.first(cut.first(first + sharing)) == key) {
+            sharing++;
+        }
+        return sharing;
     }
 
     @Override
@@ -127,104 +150,115 @@ final class VectorAttention implements UnitKernel {
     public void end() {
         p = null;
         scratch = null;
-        block.clear();
+        keyRows.clear();
+        valueRows.clear();
     }
 
     @Override
     public long scratchBytes(AttentionProblem problem) {
-        at.set(problem, headsTogether(problem));
+        layOut(problem);
         return at.bytes;
     }
 
-    /** Bytes in a row of the panel at hand, and of everything that is as wide. */
-    private long panelBytes() {
-        return (long) vectors * BYTES;
-    }
-
-    private void panel() {
+    private void panels() {
         careful = false;
-        mix(0, heads);
-        for (int h = 0; h < heads; h++) {
-            select(h);
-            normalize();
-            if (partial && !Context.finite(scratch, at.contextAt, p.valueDepth * vectors)) {
-                careful = true;
-                mix(h, h + 1);
+        mix(0, count, 0, heads);
+        for (int i = 0; i < count; i++) {
+            for (int h = 0; h < heads; h++) {
+                select(i, h);
                 normalize();
-            }
-            storeContext();
-            if (p.logSumExp.present()) {
-                storeLogSumExp();
-            }
-            if (p.scores.present() || p.weights.present()) {
-                emit();
+                if (panel.partial && !Context.finite(scratch, at.contextAt, p.valueDepth * panel.vectors)) {
+                    careful = true;
+                    mix(i, i + 1, h, h + 1);
+                    careful = false;
+                    normalize();
+                }
+                storeContext();
+                if (p.logSumExp.present()) {
+                    storeLogSumExp();
+                }
+                if (p.scores.present() || p.weights.present()) {
+                    emit();
+                }
             }
         }
     }
 
-    /** Turns to one of the panel's heads. */
-    private void select(int h) {
+    /** Turns to one of the panels and heads of the unit. */
+    private void select(int i, int h) {
+        panel = panels[i];
         head = firstHead + h;
-        at.turnTo(h);
+        at.turnTo(panel.place + h);
     }
 
     private void loadQueries() {
-        long from = p.q.at(bounds.batch, head, bounds.queryRow + (long) query);
-        PanelStaging.load(p.q, from, queries, vectors, p.depth, scratch, at, at.panelAt);
-        Context.multiply(scratch, at.panelAt, p.depth * vectors, p.scale);
+        long from = p.q.at(bounds.batch, head, bounds.queryRow + (long) panel.query);
+        PanelStaging.load(p.q, from, panel.queries, panel.vectors, p.depth, scratch, at, at.panelAt);
+        Context.multiply(scratch, at.panelAt, p.depth * panel.vectors, p.scale);
     }
 
-    /** One pass over all the keys that the panel sees: leaves maxima, sums and the transposed context of some of its heads. */
-    private void mix(int from, int to) {
-        for (int h = from; h < to; h++) {
-            select(h);
-            loadQueries();
-            Context.fill(scratch, at.maxAt, vectors, p.sinks == null ? Float.NEGATIVE_INFINITY : p.sinks[head]);
-            Context.fill(scratch, at.sumAt, vectors, p.sinks == null ? 0 : 1);
+    /** One pass over all the keys that the panels see: leaves maxima, sums and the transposed contexts of the panels from one to before another, for some of the heads. */
+    private void mix(int first, int end, int from, int to) {
+        for (int i = first; i < end; i++) {
+            for (int h = from; h < to; h++) {
+                select(i, h);
+                loadQueries();
+                Context.fill(scratch, at.maxAt, panel.vectors,
+                        p.sinks == null ? Float.NEGATIVE_INFINITY : p.sinks[head]);
+                Context.fill(scratch, at.sumAt, panel.vectors, p.sinks == null ? 0 : 1);
+                if (careful) {
+                    Context.fill(scratch, at.contextAt, p.valueDepth * panel.vectors, 0);
+                }
+            }
+            panels[i].restart(careful);
         }
-        seen = 0;
-        partial = false;
-        started = careful;
-        if (careful) {
-            clearContext(from, to);
+        int endKey = panels[end - 1].end(bounds);
+        for (int key = bounds.first(panels[first].query); key < endKey; key += KeyBlocks.KEYS) {
+            for (int i = first; i < end; i++) {
+                int keys = Math.min(KeyBlocks.KEYS, panels[i].end(bounds) - key);
+                if (keys > 0) {
+                    p.cancellation.check();
+                    keyBlock(i, from, to, key, keys, Math.min(KeyBlocks.KEYS, endKey - key));
+                }
+            }
         }
-        int first = bounds.first(query);
-        int end = bounds.end(query + queries - 1L);
-        for (int key = first; key < end; key += PanelLayout.KEYS) {
-            p.cancellation.check();
-            keyBlock(from, to, key, Math.min(PanelLayout.KEYS, end - key));
-        }
-        if (!started) {
-            clearContext(from, to);
+        for (int i = first; i < end; i++) {
+            for (int h = from; h < to && !panels[i].started; h++) {
+                select(i, h);
+                Context.fill(scratch, at.contextAt, p.valueDepth * panel.vectors, 0);
+            }
         }
     }
 
-    private void keyBlock(int from, int to, int key, int keys) {
+    /** One panel by the first {@code keys} of a block of {@code rows}. */
+    private void keyBlock(int i, int from, int to, int key, int keys, int rows) {
+        select(i, from);
         loadBias(key, keys);
         boolean all = see(key, keys);
         if (!all && visible.seen(keys) == 0) {
             return;
         }
-        seen |= all ? VisibleBits.all(queries) : visible.seen(keys);
-        partial |= !all;
+        panel.seen |= all ? VisibleBits.all(panel.queries) : visible.seen(keys);
+        panel.partial |= !all;
         for (int h = from; h < to; h++) {
-            select(h);
-            MemorySegment.copy(scratch, at.maxAt, scratch, at.factorsAt, panelBytes());
+            select(i, h);
+            MemorySegment.copy(scratch, at.maxAt, scratch, at.factorsAt, panel.bytes());
             int plain = plainKeys(keys, all);
-            computeScores(bounds.keyRow + key, keys, plain);
+            computeScores(bounds.keyRow + key, keys, rows, plain);
             if (plain < keys) {
                 transform(key, keys);
-                long rest = at.scoresAt + plain * panelBytes();
+                long rest = at.scoresAt + plain * panel.bytes();
                 if (all) {
-                    OnlineSoftmax.raiseMax(scratch, rest, keys - plain, vectors, at.maxAt);
+                    OnlineSoftmax.raiseMax(scratch, rest, keys - plain, panel.vectors, at.maxAt);
                 } else {
-                    OnlineSoftmax.raiseVisibleMax(scratch, rest, keys - plain, vectors, at.maxAt, visible.words, plain);
+                    OnlineSoftmax.raiseVisibleMax(scratch, rest, keys - plain, panel.vectors, at.maxAt, visible.words,
+                            plain);
                 }
             }
-            OnlineSoftmax.weigh(scratch, at.scoresAt, keys, vectors, at.maxAt, at.sumAt, at.factorsAt);
-            addValues(bounds.keyRow + key, keys, all);
+            OnlineSoftmax.weigh(scratch, at.scoresAt, keys, panel.vectors, at.maxAt, at.sumAt, at.factorsAt);
+            addValues(bounds.keyRow + key, keys, rows, all);
         }
-        started = true;
+        panel.started = true;
     }
 
     /** How many scores of a query, from the first on, are final as they leave the tile: no option changes them, and all queries see the keys. */
@@ -232,39 +266,33 @@ final class VectorAttention implements UnitKernel {
         if (!p.plainScores()) {
             return 0;
         }
-        return all ? keys : visible.commonPrefix(queries, keys);
-    }
-
-    private void clearContext(int from, int to) {
-        for (int h = from; h < to; h++) {
-            select(h);
-            Context.fill(scratch, at.contextAt, p.valueDepth * vectors, 0);
-        }
+        return all ? keys : visible.commonPrefix(panel.queries, keys);
     }
 
     /** Decides who sees what in a tile; true if everybody sees everything, otherwise {@link #visible} has the words. */
     private boolean see(int key, int keys) {
-        boolean all = VisibleBits.structureShowsAll(bounds, query, queries, key, keys);
+        boolean all = VisibleBits.structureShowsAll(bounds, panel.query, panel.queries, key, keys);
         if (all && !p.mask.present()) {
             return true;
         }
         boolean hides = p.booleanMask()
-                || p.additiveMask() && (biasPerKey || ScoreTransforms.anyInfinite(scratch, at.biasAt, keys * vectors));
+                || p.additiveMask()
+                        && (biasPerKey || ScoreTransforms.anyInfinite(scratch, at.biasAt, keys * panel.vectors));
         if (all && !hides) {
             return true;
         }
-        visible.structure(bounds, query, queries, key, keys);
+        visible.structure(bounds, panel.query, panel.queries, key, keys);
         if (p.booleanMask()) {
-            visible.applyMask(p, bounds, head, query, queries, key, keys);
+            visible.applyMask(p, bounds, head, panel.query, panel.queries, key, keys);
         } else if (hides) {
             for (int j = 0; j < keys; j++) {
                 visible.and(j,
                         biasPerKey
                                 ? perKeyWord(j)
-                                : ScoreTransforms.finite(scratch, at.biasAt + j * panelBytes(), vectors));
+                                : ScoreTransforms.finite(scratch, at.biasAt + j * panel.bytes(), panel.vectors));
             }
         }
-        return visible.showsAll(queries, keys);
+        return visible.showsAll(panel.queries, keys);
     }
 
     private long perKeyWord(int j) {
@@ -275,165 +303,134 @@ final class VectorAttention implements UnitKernel {
         if (!p.additiveMask()) {
             return;
         }
-        long from = p.mask.at(bounds.batch, head, bounds.queryRow + (long) query)
+        long from = p.mask.at(bounds.batch, head, bounds.queryRow + (long) panel.query)
                 + (bounds.keyRow + (long) key) * p.mask.columnStride;
         biasPerKey = p.mask.rowStride == 0;
         if (biasPerKey) {
             RowStaging.load(p.mask, from, 1, keys, scratch, at.biasAt, 0);
         } else {
-            PanelStaging.load(p.mask, from, queries, vectors, keys, scratch, at, at.biasAt);
+            PanelStaging.load(p.mask, from, panel.queries, panel.vectors, keys, scratch, at, at.biasAt);
         }
     }
 
-    /** Raw scores of the rows of k from {@code row} on; the first {@code plain} of them raise the maxima. */
-    private void computeScores(int row, int keys, int plain) {
-        if (p.fromCache) {
-            CachedRows cache = p.cached(bounds.batch);
-            int kvHead = head / p.group;
-            block.load(cache, false, kvHead, row, keys, p.depth, scratch, at.keysAt);
-            multiplyKeys(block.segment, block.start(0), block.stride, Float.BYTES, keys, plain);
-            scaleScores(cache, false, kvHead, row, keys);
-            return;
-        }
-        long from = p.k.at(bounds.batch, head / p.group, row);
-        if (p.k.direct) {
-            multiplyKeys(p.k.segment, from, p.k.rowStride, p.k.columnStride, keys, plain);
-        } else {
-            long rowBytes = (long) p.depth * Float.BYTES;
-            RowStaging.load(p.k, from, keys, p.depth, scratch, at.keysAt, rowBytes);
-            multiplyKeys(scratch, at.keysAt, rowBytes, Float.BYTES, keys, plain);
-        }
-    }
-
-    private void multiplyKeys(MemorySegment k, long from, long rowStride, long columnStride, int keys, int plain) {
-        Tile.multiply(k, from, rowStride, columnStride, plain, p.depth, scratch, at.panelAt, panelBytes(), vectors,
-                scratch, at.scoresAt, panelBytes(), at.maxAt);
-        Tile.multiply(k, from + plain * rowStride, rowStride, columnStride, keys - plain, p.depth, scratch, at.panelAt,
-                panelBytes(), vectors, scratch, at.scoresAt + plain * panelBytes(), panelBytes());
+    /** Raw scores of the first {@code keys} of a block of rows of k from {@code row} on; the first {@code plain} of them raise the maxima. */
+    private void computeScores(int row, int keys, int rows, int plain) {
+        keyRows.load(p, bounds.batch, head / p.group, row, rows, scratch, at.keysAt);
+        long width = panel.bytes();
+        Tile.multiply(keyRows.segment, keyRows.start, keyRows.rowStride, keyRows.columnStride, plain, p.depth, scratch,
+                at.panelAt, width, panel.vectors, scratch, at.scoresAt, width, at.maxAt);
+        Tile.multiply(keyRows.segment, keyRows.start + plain * keyRows.rowStride, keyRows.rowStride,
+                keyRows.columnStride, keys - plain, p.depth, scratch, at.panelAt, width, panel.vectors, scratch,
+                at.scoresAt + plain * width, width);
+        scaleScores(keyRows, row, keys);
     }
 
     /** Applies the scales of keys to scores, or those of values to weights. */
-    private void scaleScores(CachedRows cache, boolean ofValues, int kvHead, int row, int keys) {
+    private void scaleScores(OperandBlock block, int row, int keys) {
         if (block.scaled) {
-            BlockRows.loadScales(cache, ofValues, kvHead, row, keys, scratch, at.scalesAt);
-            ScoreTransforms.multiplyRows(scratch, at.scoresAt, keys, vectors, at.scalesAt);
+            block.loadScales(p, bounds.batch, row, keys, scratch, at.scalesAt);
+            ScoreTransforms.multiplyRows(scratch, at.scoresAt, keys, panel.vectors, at.scalesAt);
         }
     }
 
     /** Softcap, then biases. */
     private void transform(int key, int keys) {
         if (p.softcap != 0) {
-            ScoreTransforms.softcap(scratch, at.scoresAt, keys * vectors, p.softcap);
+            ScoreTransforms.softcap(scratch, at.scoresAt, keys * panel.vectors, p.softcap);
         }
         bias(key, keys);
     }
 
     private void bias(int key, int keys) {
-        long distance = query + bounds.offset - key;
+        long distance = panel.query + bounds.offset - key;
         if (p.slopes != null) {
-            ScoreTransforms.alibi(scratch, at.scoresAt, keys, vectors, p.slopes[head], distance);
+            ScoreTransforms.alibi(scratch, at.scoresAt, keys, panel.vectors, p.slopes[head], distance);
         }
         if (p.additiveMask()) {
             if (biasPerKey) {
-                ScoreTransforms.addToRows(scratch, at.scoresAt, keys, vectors, at.biasAt);
+                ScoreTransforms.addToRows(scratch, at.scoresAt, keys, panel.vectors, at.biasAt);
             } else {
-                ScoreTransforms.add(scratch, at.scoresAt, keys, vectors, at.biasAt, panelBytes());
+                ScoreTransforms.add(scratch, at.scoresAt, keys, panel.vectors, at.biasAt, panel.bytes());
             }
         }
         if (p.positionBias.present()) {
             long stretch = distance - (keys - 1);
-            for (int i = 0; i < keys - 1 + vectors * COUNT; i++) {
+            for (int i = 0; i < keys - 1 + panel.vectors * COUNT; i++) {
                 boolean inside = Math.abs(stretch + i) <= p.biasCentre;
                 scratch.set(Lanes.FLOAT, at.rowsAt + i * 4L, inside ? p.positionBias(head, stretch + i) : 0);
             }
-            ScoreTransforms.add(scratch, at.scoresAt, keys, vectors, at.rowsAt + (keys - 1) * 4L, -4);
+            ScoreTransforms.add(scratch, at.scoresAt, keys, panel.vectors, at.rowsAt + (keys - 1) * 4L, -4);
         }
     }
 
-    private void addValues(int row, int keys, boolean all) {
-        long from = p.v.at(bounds.batch, head / p.group, row);
-        MemorySegment values = p.v.segment;
-        long keyStride = p.v.rowStride;
-        long featureStride = p.v.columnStride;
-        if (p.fromCache) {
-            CachedRows cache = p.cached(bounds.batch);
-            block.load(cache, true, head / p.group, row, keys, p.valueDepth, scratch, at.valuesAt);
-            scaleScores(cache, true, head / p.group, row, keys);
-            values = block.segment;
-            from = block.start(0);
-            keyStride = block.stride;
-            featureStride = Float.BYTES;
-        } else if (!p.v.direct) {
-            keyStride = (long) p.valueDepth * Float.BYTES;
-            featureStride = Float.BYTES;
-            RowStaging.load(p.v, from, keys, p.valueDepth, scratch, at.valuesAt, keyStride);
-            values = scratch;
-            from = at.valuesAt;
-        }
-        if (!started) {
-            Tile.multiply(values, from, featureStride, keyStride, p.valueDepth, keys, scratch, at.scoresAt,
-                    panelBytes(),
-                    vectors, scratch, at.contextAt, panelBytes());
+    private void addValues(int row, int keys, int rows, boolean all) {
+        valueRows.load(p, bounds.batch, head / p.group, row, rows, scratch, at.valuesAt);
+        scaleScores(valueRows, row, keys);
+        if (!panel.started) {
+            multiplyValues(keys, at.contextAt);
         } else if (careful && !all) {
-            Context.addVisible(values, from, keyStride, featureStride, p.valueDepth, keys, scratch, at.scoresAt,
-                    vectors,
-                    at.contextAt,
-                    at.factorsAt, visible.words);
+            Context.addVisible(valueRows.segment, valueRows.start, valueRows.rowStride, valueRows.columnStride,
+                    p.valueDepth, keys, scratch, at.scoresAt, panel.vectors, at.contextAt, at.factorsAt, visible.words);
         } else {
-            Tile.multiply(values, from, featureStride, keyStride, p.valueDepth, keys, scratch, at.scoresAt,
-                    panelBytes(),
-                    vectors, scratch, at.productAt, panelBytes());
-            Context.accumulate(scratch, at.contextAt, p.valueDepth, vectors, at.factorsAt, at.productAt);
+            multiplyValues(keys, at.productAt);
+            Context.accumulate(scratch, at.contextAt, p.valueDepth, panel.vectors, at.factorsAt, at.productAt);
         }
+    }
+
+    private void multiplyValues(int keys, long to) {
+        long width = panel.bytes();
+        Tile.multiply(valueRows.segment, valueRows.start, valueRows.columnStride, valueRows.rowStride, p.valueDepth,
+                keys, scratch, at.scoresAt, width, panel.vectors, scratch, to, width);
     }
 
     /** Divides by the sums. */
     private void normalize() {
-        Context.reciprocals(scratch, at.sumAt, vectors, seen, at.factorsAt);
-        Context.scale(scratch, at.contextAt, p.valueDepth, vectors, at.factorsAt);
+        Context.reciprocals(scratch, at.sumAt, panel.vectors, panel.seen, at.factorsAt);
+        Context.scale(scratch, at.contextAt, p.valueDepth, panel.vectors, at.factorsAt);
     }
 
     private void storeContext() {
-        long to = p.context.at(bounds.batch, head, bounds.queryRow + (long) query);
-        PanelStaging.store(scratch, at, at.contextAt, p.valueDepth, queries, vectors, p.context, to);
+        long to = p.context.at(bounds.batch, head, bounds.queryRow + (long) panel.query);
+        PanelStaging.store(scratch, at, at.contextAt, p.valueDepth, panel.queries, panel.vectors, p.context, to);
     }
 
     /** Scalar: it is one value a query. */
     private void storeLogSumExp() {
         long to = output(p.logSumExp, 0);
-        for (int i = 0; i < queries; i++) {
+        for (int i = 0; i < panel.queries; i++) {
             double value = OnlineSoftmax.logSumExp(scratch.get(Lanes.FLOAT, at.maxAt + i * 4L),
                     scratch.get(Lanes.FLOAT, at.sumAt + i * 4L));
             Elements.setDouble(p.logSumExp.segment, p.logSumExp.type, to + i * p.logSumExp.rowStride, value);
         }
     }
 
-    /** A second pass over all keys, for the outputs of shape (query, key); maxima and sums are final. */
+    /** A second pass over all keys, for the outputs of shape (panel.query, key); maxima and sums are final. */
     private void emit() {
-        Context.reciprocals(scratch, at.sumAt, vectors, seen, at.factorsAt);
-        for (int row = 0; row < p.keys; row += PanelLayout.KEYS) {
+        Context.reciprocals(scratch, at.sumAt, panel.vectors, panel.seen, at.factorsAt);
+        for (int row = 0; row < p.keys; row += KeyBlocks.KEYS) {
             p.cancellation.check();
-            int keys = Math.min(PanelLayout.KEYS, p.keys - row);
+            int keys = Math.min(KeyBlocks.KEYS, p.keys - row);
             int key = row - bounds.keyRow;
-            computeScores(row, keys, 0);
+            computeScores(row, keys, keys, 0);
             emitScores(ScoreStage.RAW, row, keys);
             if (p.softcap != 0) {
-                ScoreTransforms.softcap(scratch, at.scoresAt, keys * vectors, p.softcap);
+                ScoreTransforms.softcap(scratch, at.scoresAt, keys * panel.vectors, p.softcap);
             }
             emitScores(ScoreStage.SOFTCAPPED, row, keys);
             loadBias(key, keys);
             boolean all = see(key, keys);
             bias(key, keys);
             if (!all) {
-                ScoreTransforms.hide(scratch, at.scoresAt, keys, vectors, visible.words);
+                ScoreTransforms.hide(scratch, at.scoresAt, keys, panel.vectors, visible.words);
             }
             emitScores(ScoreStage.BIASED, row, keys);
             if (p.weights.present()) {
-                OnlineSoftmax.finalWeights(scratch, at.scoresAt, keys, vectors, at.maxAt, at.factorsAt, at.rowsAt);
+                OnlineSoftmax.finalWeights(scratch, at.scoresAt, keys, panel.vectors, at.maxAt, at.factorsAt,
+                        at.rowsAt);
                 if (!all) {
-                    ScoreTransforms.zeroHidden(scratch, at.scoresAt, keys, vectors, visible.words);
+                    ScoreTransforms.zeroHidden(scratch, at.scoresAt, keys, panel.vectors, visible.words);
                 }
-                PanelStaging.store(scratch, at, at.scoresAt, keys, queries, vectors, p.weights,
+                PanelStaging.store(scratch, at, at.scoresAt, keys, panel.queries, panel.vectors, p.weights,
                         output(p.weights, row));
             }
         }
@@ -441,12 +438,12 @@ final class VectorAttention implements UnitKernel {
 
     private void emitScores(ScoreStage point, int row, int keys) {
         if (p.scores.present() && p.scoreStage == point) {
-            PanelStaging.store(scratch, at, at.scoresAt, keys, queries, vectors, p.scores,
+            PanelStaging.store(scratch, at, at.scoresAt, keys, panel.queries, panel.vectors, p.scores,
                     output(p.scores, row));
         }
     }
 
     private long output(Operand operand, int column) {
-        return operand.at(bounds.batch, head, bounds.queryRow + (long) query) + column * operand.columnStride;
+        return operand.at(bounds.batch, head, bounds.queryRow + (long) panel.query) + column * operand.columnStride;
     }
 }

@@ -1,6 +1,7 @@
 package dev.lanewise.internal.kernel;
 
 import dev.lanewise.internal.memory.Operand;
+import dev.lanewise.internal.plan.KeyBlocks;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -13,14 +14,11 @@ import jdk.incubator.vector.VectorSpecies;
  * only for tiles where the answer is not the same for all.
  */
 final class VisibleBits {
-    /** The most keys in a tile. */
-    static final int MAX_KEYS = 512;
-
     private static final int WORD = Long.SIZE;
     private static final VectorSpecies<Byte> B = VectorSpecies.of(byte.class, Lanes.F.vectorShape());
 
     /** One word for each key of the tile. */
-    final long[] words = new long[MAX_KEYS];
+    final long[] words = new long[KeyBlocks.KEYS];
     private final long[] square = new long[WORD];
 
     /** The word of a tile row that all its queries see. */

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.lanewise.ElementType;
 import dev.lanewise.Tensor;
+import dev.lanewise.internal.plan.KeyBlocks;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Random;
@@ -180,7 +181,7 @@ class VisibleBitsTest {
                 .combine(lengths, lengths, offsets, Arbitraries.of(true, false), windows, windows, starts, ends)
                 .flatAs((queryLength, keyLength, offset, causal, left, right, start, end) -> {
                     Arbitrary<int[]> rows = stretches(queryLength, MAX_QUERIES);
-                    Arbitrary<int[]> columns = stretches(keyLength, VisibleBits.MAX_KEYS);
+                    Arbitrary<int[]> columns = stretches(keyLength, KeyBlocks.KEYS);
                     return Combinators.combine(rows, columns)
                             .as((row, column) -> new Tile(queryLength, keyLength, offset, causal, left, right,
                                     start, end, row[0], row[1], column[0], column[1]));
