@@ -25,10 +25,14 @@ class SharedKeyBlocksTest {
     @Provide
     Arbitrary<Sizes> manyPanels() {
         Arbitrary<Integer> depths = Arbitraries.of(8, 16, 20, 32);
-        return Combinators.combine(Arbitraries.integers().between(1, 2), Arbitraries.integers().between(4, 5),
-                Arbitraries.integers().between(2, 3), Arbitraries.integers().between(180, 330),
-                Arbitraries.oneOf(Arbitraries.integers().between(1, 40), Arbitraries.integers().between(200, 600)),
-                depths, depths).as(Sizes::new);
+        Arbitrary<Integer> keys = Arbitraries.oneOf(Arbitraries.integers().between(1, 40),
+                Arbitraries.integers().between(200, 600));
+        return Combinators
+                .combine(Arbitraries.integers().between(1, 2), Arbitraries.of(1, 4),
+                        Arbitraries.integers().between(0, 4),
+                        Arbitraries.integers().between(180, 330), keys, depths, depths)
+                .as((batch, kvHeads, more, queries, count, depth, valueDepth) -> new Sizes(batch, kvHeads,
+                        8 / kvHeads + more / kvHeads, queries, count, depth, valueDepth));
     }
 
     @Provide
