@@ -73,14 +73,16 @@ final class HeadProducts {
             }
             return;
         }
-        for (int d = 0; d < depth; d += WIDTH) {
+        for (int d = 0; d < depth;) {
+            int width = RowProducts.dotWidth(block.type, depth - d);
             long column = RowProducts.column(block, d);
             long from = query + (long) d * BYTES;
-            if (block.type == ElementType.FLOAT32) {
+            if (block.type == ElementType.FLOAT32 && width == WIDTH) {
                 dotFloat32(block, count, headBytes, heads, column, scratch, from, queryBytes, partial, out, outBytes);
             } else {
-                dotNarrow(block, count, headBytes, heads, column, scratch, from, queryBytes, out, outBytes);
+                dotRows(block, width, count, headBytes, heads, column, scratch, from, queryBytes, out, outBytes);
             }
+            d += width;
         }
     }
 
@@ -103,12 +105,12 @@ final class HeadProducts {
         }
     }
 
-    private static void dotNarrow(BlockRows block, int count, long headBytes, int heads, long column,
+    private static void dotRows(BlockRows block, int width, int count, long headBytes, int heads, long column,
             MemorySegment scratch, long query, long queryBytes, long out, long outBytes) {
         long first = block.start(0);
         for (int h = 0; h < heads; h++) {
             block.move(first + h * headBytes);
-            RowProducts.dot(block, WIDTH, 0, count, column, scratch, query + h * queryBytes, out + h * outBytes);
+            RowProducts.dot(block, width, 0, count, column, scratch, query + h * queryBytes, out + h * outBytes);
         }
         block.move(first);
     }
@@ -130,8 +132,9 @@ final class HeadProducts {
                     scratch, weights + first * 4L, weightBytes, out, outBytes);
             return;
         }
-        int pairs = block.type == ElementType.FLOAT32 ? (end - first) / PAIR * PAIR : 0;
-        for (int c = 0; c < columns; c += WIDTH) {
+        for (int c = 0; c < columns;) {
+            int width = RowProducts.mixWidth(block.type, columns - c);
+            int pairs = block.type == ElementType.FLOAT32 && width == WIDTH ? (end - first) / PAIR * PAIR : 0;
             long column = RowProducts.column(block, c);
             long to = out + (long) c * BYTES;
             if (pairs > 0) {
@@ -139,18 +142,19 @@ final class HeadProducts {
                         headBytes, heads, scratch, weights + first * 4L, weightBytes, to, outBytes, PAIR);
             }
             if (first + pairs < end) {
-                mixRows(block, column, first + pairs, end, headBytes, heads, scratch, weights, weightBytes, to,
+                mixRows(block, width, column, first + pairs, end, headBytes, heads, scratch, weights, weightBytes, to,
                         outBytes);
             }
+            c += width;
         }
     }
 
-    private static void mixRows(BlockRows block, long column, int first, int end, long headBytes, int heads,
+    private static void mixRows(BlockRows block, int width, long column, int first, int end, long headBytes, int heads,
             MemorySegment scratch, long weights, long weightBytes, long out, long outBytes) {
         long start = block.start(0);
         for (int h = 0; h < heads; h++) {
             block.move(start + h * headBytes);
-            RowProducts.mix(block, WIDTH, first, end, column, scratch, weights + h * weightBytes, out + h * outBytes);
+            RowProducts.mix(block, width, first, end, column, scratch, weights + h * weightBytes, out + h * outBytes);
         }
         block.move(start);
     }

@@ -5,6 +5,7 @@ import static dev.lanewise.internal.kernel.Lanes.COUNT;
 
 import dev.lanewise.ElementType;
 import dev.lanewise.internal.plan.StartUp;
+import dev.lanewise.internal.plan.VectorPaths;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -18,8 +19,12 @@ final class RowProducts {
     private static final int PAIR = 2;
     /** Vectors of float32 that the widest pass over the rows takes. */
     static final int WIDEST = 8;
+    /** The same where {@link WideRows} has the loops. */
+    private static final int WIDE = VectorPaths.WIDE_VECTORS;
     /** Keys in a slice: 128 features of each are 32 KiB. */
     private static final int SLICE = 64;
+    /** The same of rows that take one pass of {@link #WIDE}: 16 KiB, half of the cache. */
+    private static final int WIDE_SLICE = 32;
     /** The same where two queries meet a key at once, which the second-level cache is fast enough for: memory starts anew for each slice. */
     private static final int PAIR_SLICE = 256;
     /** Whether two queries and what they meet fit the registers, and sums have the lanes that {@link Float32Pairs#dot2x8} knows. */
@@ -46,7 +51,7 @@ final class RowProducts {
             Context.fill(scratch, out + r * outRow, Transpose.padded(count) / COUNT, 0);
         }
         boolean pairs = DOT_PAIRS && block.type == ElementType.FLOAT32 && queries >= PAIR && depth % WIDEST == 0;
-        int slice = pairs ? PAIR_SLICE : slice(queries, depth, block, count);
+        int slice = pairs ? PAIR_SLICE : slice(queries, depth, dotWidth(block.type, depth), count);
         for (int j = 0; j < count; j += slice) {
             int end = Math.min(count, j + slice);
             int r = 0;
@@ -61,8 +66,8 @@ final class RowProducts {
     }
 
     /** Keys that are met again, by the next row or by the next pass, before others are: few enough to stay in the first-level cache. */
-    private static int slice(int rows, int vectors, BlockRows block, int count) {
-        return rows == 1 && vectors <= width(block.type, vectors) ? Math.max(1, count) : SLICE;
+    private static int slice(int rows, int vectors, int width, int count) {
+        return rows == 1 && vectors <= width ? Math.max(1, count) : width == WIDE ? WIDE_SLICE : SLICE;
     }
 
     private static void dotPair(BlockRows block, int first, int end, int depth, MemorySegment scratch, long query,
@@ -76,7 +81,7 @@ final class RowProducts {
     private static void dot(BlockRows block, int first, int end, int depth, MemorySegment scratch, long query,
             long out) {
         for (int d = 0; d < depth;) {
-            int width = width(block.type, depth - d);
+            int width = dotWidth(block.type, depth - d);
             dot(block, width, first, end, column(block, d), scratch, query + (long) d * BYTES, out);
             d += width;
         }
@@ -88,6 +93,7 @@ final class RowProducts {
         switch (block.type) {
             case BFLOAT16 -> {
                 switch (width) {
+                    case WIDE -> BFloat16Rows.dot16(block, first, end, column, scratch, query, out);
                     case 8 -> BFloat16Rows.dot8(block, first, end, column, scratch, query, out);
                     case 4 -> BFloat16Rows.dot4(block, first, end, column, scratch, query, out);
                     default -> BFloat16Rows.dot2(block, first, end, column, scratch, query, out);
@@ -95,6 +101,7 @@ final class RowProducts {
             }
             case FLOAT16 -> {
                 switch (width) {
+                    case WIDE -> Float16Rows.dot16(block, first, end, column, scratch, query, out);
                     case 8 -> Float16Rows.dot8(block, first, end, column, scratch, query, out);
                     case 4 -> Float16Rows.dot4(block, first, end, column, scratch, query, out);
                     default -> Float16Rows.dot2(block, first, end, column, scratch, query, out);
@@ -102,12 +109,14 @@ final class RowProducts {
             }
             case INT8 -> {
                 switch (width) {
+                    case WIDE -> Int8Rows.dot16(block, first, end, column, scratch, query, out);
                     case 8 -> Int8Rows.dot8(block, first, end, column, scratch, query, out);
                     default -> Int8Rows.dot4(block, first, end, column, scratch, query, out);
                 }
             }
             default -> {
                 switch (width) {
+                    case WIDE -> WideRows.dot16(block, first, end, column, scratch, query, out);
                     case 8 -> Float32Rows.dot8(block, first, end, column, scratch, query, out);
                     case 4 -> Float32Rows.dot4(block, first, end, column, scratch, query, out);
                     default -> Float32Rows.dot1(block, first, end, column, scratch, query, out);
@@ -116,7 +125,16 @@ final class RowProducts {
         }
     }
 
-    /** Vectors of float32 that one pass over the rows takes, at most so many. */
+    /** Vectors of float32 that one pass over keys takes, at most so many. */
+    static int dotWidth(ElementType type, int vectors) {
+        return vectors >= WIDE && VectorPaths.wideRows() ? WIDE : width(type, vectors);
+    }
+
+    /** The same over values. */
+    static int mixWidth(ElementType type, int vectors) {
+        return type == ElementType.FLOAT32 ? dotWidth(type, vectors) : width(type, vectors);
+    }
+
     private static int width(ElementType type, int vectors) {
         int least = Integer.BYTES / type.bytes();
         return vectors >= WIDEST ? WIDEST : vectors >= 4 ? 4 : least;
@@ -145,7 +163,9 @@ final class RowProducts {
     static void mix(BlockRows block, int count, DecodeScores scores, int from, int to, int columns,
             MemorySegment scratch, long weights, long weightRow, long out) {
         boolean pairs = MANY_REGISTERS && columns % WIDEST == 0;
-        int slice = pairs && to - from == 2 * PAIR ? PAIR_SLICE : slice(to - from, columns, block, count);
+        int slice = pairs && to - from == 2 * PAIR
+                ? PAIR_SLICE
+                : slice(to - from, columns, mixWidth(block.type, columns), count);
         long outRow = (long) columns * BYTES;
         for (int j = 0; j < count; j += slice) {
             int end = Math.min(count, j + slice);
@@ -195,7 +215,7 @@ final class RowProducts {
     private static void mixOne(BlockRows block, int from, int first, int end, int columns, MemorySegment scratch,
             long weights, long out) {
         for (int c = from; c < columns;) {
-            int width = width(block.type, columns - c);
+            int width = mixWidth(block.type, columns - c);
             mix(block, width, first, end, column(block, c), scratch, weights, out + (long) c * BYTES);
             c += width;
         }
@@ -227,6 +247,7 @@ final class RowProducts {
             }
             default -> {
                 switch (width) {
+                    case WIDE -> WideRows.mix16(block, first, end, column, scratch, weights, out);
                     case 8 -> Float32Rows.mix8(block, first, end, column, scratch, weights, out);
                     case 4 -> Float32Rows.mix4(block, first, end, column, scratch, weights, out);
                     default -> Float32Rows.mix1(block, first, end, column, scratch, weights, out);

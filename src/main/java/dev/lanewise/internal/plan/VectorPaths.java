@@ -46,6 +46,10 @@ public final class VectorPaths {
     private static final long WHOLE_VECTORS = 1L << CACHED + 3;
     /** Rows of weights in pairs that meet values of eight vectors, instead of wider ones: another loop. {@link #rows} has the field else. */
     private static final long ADJACENT_PAIRS = 1L << INNER - CACHED;
+    /** A pass over sixteen vectors of a row, {@link #wideRows}: a bit that pairs of rows of weights have where there are registers for them. */
+    private static final long WIDE_ROWS = 16;
+    /** Vectors of float32 in such a pass. */
+    public static final int WIDE_VECTORS = 16;
     /** {@link #narrowHeads}. {@link #rows} has the field else. */
     private static final long NARROW_HEADS = 1L << INNER + 1;
     /** Bytes of one head in a page from which on each head is read by itself: a plain loop reads such pieces at 0.95 of a stream. */
@@ -138,7 +142,10 @@ public final class VectorPaths {
         int together = !StartUp.CHOICE.manyRegisters() || vectors < 4 ? 1 : vectors % 8 == 0 ? 2 : 4;
         long pairs = vectors == 8 ? ADJACENT_PAIRS : 16;
         long mix = together == 1 || rows < together ? 64 : together == 2 ? pairs : 32;
-        return dot | mix | (passes(p.depth) | passes(p.valueDepth)) << 7;
+        boolean mixWide = wideRows() && (p.cached(0).type == ElementType.FLOAT32 || rows > 1);
+        return dot | mix | (passes(p.depth, wideRows()) | passes(p.valueDepth, mixWide)) << 7
+                | bit(wideRows() && Math.max(p.depth, mixWide ? p.valueDepth : 0) > (WIDE_VECTORS - 1) * lanes(),
+                        WIDE_ROWS);
     }
 
     /** Which loops over rows in place run: by the rows, the vectors of their two products, and how keys lie. */
@@ -152,10 +159,16 @@ public final class VectorPaths {
         return rows << INNER | (depth | columns | keys) << PASSES;
     }
 
-    /** One bit for passes over eight vectors of a row, over four, and over fewer. */
-    private static long passes(int columns) {
+    /** Whether keys of sixteen vectors are read in one pass, and such values of float32; otherwise a pass takes eight. */
+    public static boolean wideRows() {
+        return !StartUp.CHOICE.manyRegisters();
+    }
+
+    /** One bit for passes over eight vectors of a row, over four, and over fewer; those over sixteen, if there are any, have {@link #WIDE_ROWS}. */
+    private static long passes(int columns, boolean wide) {
         int vectors = Math.ceilDiv(columns, lanes());
-        return (vectors >= 8 ? 1L : 0) | (vectors % 8 >= 4 ? 2L : 0) | (vectors % 4 > 0 ? 4L : 0);
+        int rest = wide ? vectors % WIDE_VECTORS : vectors;
+        return (rest >= 8 ? 1L : 0) | (vectors % 8 >= 4 ? 2L : 0) | (vectors % 4 > 0 ? 4L : 0);
     }
 
     /** One bit for each width in vectors that a panel has, and one if squares are transposed: all panels are like the first or the last. */
