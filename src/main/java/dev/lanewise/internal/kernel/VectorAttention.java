@@ -105,8 +105,9 @@ final class VectorAttention implements UnitKernel {
         scratch = memory.memory(at.bytes);
     }
 
+    /** For as many panels as ever are together, as scratch does not depend on the number of queries. */
     private void layOut(AttentionProblem problem) {
-        at.set(problem, headsTogether(problem) * KeyBlocks.panels(problem, headGroups(problem)));
+        at.set(problem, headsTogether(problem) * KeyBlocks.MOST_PANELS);
     }
 
     /** The last panels of a head come first: in a causal call they are the longest. */
