@@ -3,8 +3,9 @@ package dev.lanewise;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
 import java.lang.foreign.Arena;
-import java.util.Random;
+import java.util.SplittableRandom;
 import java.util.concurrent.ForkJoinPool;
+import java.util.random.RandomGenerator;
 import net.jqwik.api.Arbitraries;
 import net.jqwik.api.Arbitrary;
 import net.jqwik.api.EdgeCasesMode;
@@ -87,7 +88,7 @@ class PageSizeTest {
 
     private static void check(Heads heads, ElementType type, int pageTokens, int keys, int queries, int threads,
             boolean window, long seed) {
-        Random random = new Random(seed);
+        RandomGenerator random = new SplittableRandom(seed);
         int evicted = random.nextInt(keys);
         int kept = random.nextInt(keys - evicted);
         Attention.Builder builder = Attention.builder().causal(PositionOffset.bottomRight()).bitStable();

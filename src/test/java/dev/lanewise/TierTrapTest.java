@@ -70,6 +70,8 @@ class TierTrapTest {
         /** A call of a microsecond three times in a row is one slice of a busy processor: what counts in the end is not timed in one. */
         private static final long LAST_TURN_NANOS = 1_000_000;
         private static final int LAST_TURNS = 20;
+        /** So fast needs no further turn: to be slower than {@link #FASTER} after all would take a scalar call in half the time of all before. */
+        private static final double CLEARLY_FASTER = 2 * FASTER;
         private static final int HEADS = 1;
         /** Four together and three by themselves. */
         private static final int SOFTMAX_ROWS = 7;
@@ -158,14 +160,17 @@ class TierTrapTest {
                     }
                 }
             }
-            names.forEach(name -> System.err.println("ratio " + ratio(name, chosen) + " " + name));
+            names.forEach(name -> System.err.println("ratio " + ratio(name, chosen, scalar.get(name)) + " " + name));
         }
 
-        /** How much faster a kernel is than the scalar one; they take turns, so that what else the machine does slows down both. */
-        private static double ratio(String name, Kernel chosen) {
-            double scalar = Double.MAX_VALUE;
+        /**
+         * How much faster a kernel is than the scalar one, whose fastest call so far counts; they take turns, so that what else the machine does slows
+         * down both.
+         */
+        private static double ratio(String name, Kernel chosen, double fastestSoFar) {
+            double scalar = fastestSoFar;
             double vector = Double.MAX_VALUE;
-            for (int turn = 0; turn < LAST_TURNS; turn++) {
+            for (int turn = 0; turn < LAST_TURNS && scalar / vector < CLEARLY_FASTER; turn++) {
                 scalar = Math.min(scalar, fastest(name, Kernel.SCALAR, REPETITIONS, 0, LAST_TURN_NANOS));
                 vector = Math.min(vector, fastest(name, chosen, REPETITIONS, 0, LAST_TURN_NANOS));
             }
