@@ -17,7 +17,8 @@ final class FreshJvm {
     static final List<String> VECTOR = List.of("--add-modules", "jdk.incubator.vector");
 
     private static final Path JAVA = Path.of(System.getProperty("java.home"), "bin", "java");
-    private static final long PATIENCE_SECONDS = 120;
+    /** Longer than any program waits, so that it can tell what it waited for. */
+    private static final long PATIENCE_SECONDS = 240;
 
     /** What a JVM left behind. */
     record Result(int exit, String out, String err) {
