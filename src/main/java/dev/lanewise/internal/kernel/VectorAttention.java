@@ -107,7 +107,7 @@ final class VectorAttention implements UnitKernel {
 
     /** For as many panels as ever are together, as scratch does not depend on the number of queries. */
     private void layOut(AttentionProblem problem) {
-        at.set(problem, headsTogether(problem) * KeyBlocks.MOST_PANELS);
+        at.set(problem, headsTogether(problem) * KeyBlocks.mostPanels(problem));
     }
 
     /** The last panels of a head come first: in a causal call they are the longest. */

@@ -14,6 +14,8 @@ public final class KeyBlocks {
      * head: four take 0.87 to 0.97 of the time of one, eight and six nothing less (Zen 3). With 32 registers only one was measured.
      */
     public static final int MOST_PANELS = StartUp.CHOICE.manyRegisters() ? 1 : 4;
+    /** What queries and contexts of the panels may take of the second-level cache. */
+    private static final int PANEL_BYTES = StartUp.CHOICE.facts().l2Bytes() / 4;
     /** So many units are left for threads to share, if there are as many panels. */
     private static final int ENOUGH_UNITS = 32;
 
@@ -27,6 +29,12 @@ public final class KeyBlocks {
      */
     public static int panels(AttentionProblem problem, int headGroups) {
         long units = (long) problem.batch * headGroups * QueryPanels.most(problem.queries);
-        return Math.clamp(units / ENOUGH_UNITS, 1, MOST_PANELS);
+        return Math.clamp(units / ENOUGH_UNITS, 1, mostPanels(problem));
+    }
+
+    /** How many take one together in a problem of these depths, if it has as many queries and heads as may be. */
+    public static int mostPanels(AttentionProblem problem) {
+        long floats = (long) QueryPanels.WIDEST_QUERIES * (problem.depth + problem.valueDepth);
+        return Math.clamp(PANEL_BYTES / Math.max(1, floats * Float.BYTES), 1, MOST_PANELS);
     }
 }
