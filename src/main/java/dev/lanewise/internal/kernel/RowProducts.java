@@ -163,9 +163,8 @@ final class RowProducts {
     static void mix(BlockRows block, int count, DecodeScores scores, int from, int to, int columns,
             MemorySegment scratch, long weights, long weightRow, long out) {
         boolean pairs = MANY_REGISTERS && columns % WIDEST == 0;
-        int slice = pairs && to - from == 2 * PAIR
-                ? PAIR_SLICE
-                : slice(to - from, columns, mixWidth(block.type, columns), count);
+        int widest = to - from == 1 ? mixWidth(block.type, columns) : WIDEST;
+        int slice = pairs && to - from == 2 * PAIR ? PAIR_SLICE : slice(to - from, columns, widest, count);
         long outRow = (long) columns * BYTES;
         for (int j = 0; j < count; j += slice) {
             int end = Math.min(count, j + slice);
@@ -179,8 +178,8 @@ final class RowProducts {
                     mixPair(block, j, end, columns, scratch, weights + r * weightRow, weightRow, sums);
                     r += PAIR;
                 } else {
-                    mixOne(block, 0, Math.max(j, scores.first[r]), Math.min(end, scores.end[r]), columns, scratch,
-                            weights + r * weightRow, sums);
+                    mixOne(block, widest, 0, Math.max(j, scores.first[r]), Math.min(end, scores.end[r]), columns,
+                            scratch, weights + r * weightRow, sums);
                     r++;
                 }
             }
@@ -207,15 +206,17 @@ final class RowProducts {
                     out + (long) c * BYTES, (long) columns * BYTES);
         }
         for (int r = 0; r < GROUP && c < columns; r++) {
-            mixOne(block, c, first, end, columns, scratch, weights + r * weightRow, out + (long) r * columns * BYTES);
+            mixOne(block, WIDEST, c, first, end, columns, scratch, weights + r * weightRow,
+                    out + (long) r * columns * BYTES);
         }
     }
 
-    /** Columns from one vector on. */
-    private static void mixOne(BlockRows block, int from, int first, int end, int columns, MemorySegment scratch,
+    /** Columns from one vector on, in passes of at most so many. */
+    private static void mixOne(BlockRows block, int widest, int from, int first, int end, int columns,
+            MemorySegment scratch,
             long weights, long out) {
         for (int c = from; c < columns;) {
-            int width = mixWidth(block.type, columns - c);
+            int width = Math.min(widest, mixWidth(block.type, columns - c));
             mix(block, width, first, end, column(block, c), scratch, weights, out + (long) c * BYTES);
             c += width;
         }

@@ -142,7 +142,7 @@ public final class VectorPaths {
         int together = !StartUp.CHOICE.manyRegisters() || vectors < 4 ? 1 : vectors % 8 == 0 ? 2 : 4;
         long pairs = vectors == 8 ? ADJACENT_PAIRS : 16;
         long mix = together == 1 || rows < together ? 64 : together == 2 ? pairs : 32;
-        boolean mixWide = wideRows() && (p.cached(0).type == ElementType.FLOAT32 || rows > 1);
+        boolean mixWide = wideRows() && rows == 1 && p.cached(0).type == ElementType.FLOAT32;
         return dot | mix | (passes(p.depth, wideRows()) | passes(p.valueDepth, mixWide)) << 7
                 | bit(wideRows() && Math.max(p.depth, mixWide ? p.valueDepth : 0) > (WIDE_VECTORS - 1) * lanes(),
                         WIDE_ROWS);
