@@ -7,8 +7,6 @@ final class QueryPanel {
     int queries;
     /** How many vectors the queries fill. */
     int vectors;
-    /** Which place in scratch its first head has. */
-    int place;
     /** The queries that saw a key. */
     long seen;
     /** Whether the context has been written; a first block is stored, not added. */
@@ -17,9 +15,8 @@ final class QueryPanel {
     boolean partial;
 
     /** Turns to other queries. */
-    void set(int first, int end, int itsPlace) {
+    void set(int first, int end) {
         query = first;
-        place = itsPlace;
         queries = end - first;
         vectors = (queries + Lanes.COUNT - 1) / Lanes.COUNT;
     }

@@ -126,7 +126,7 @@ final class VectorAttention implements UnitKernel {
         for (int first = Math.max(0, end - together); first < end; first += count) {
             count = sharing(first, end);
             for (int i = 0; i < count; i++) {
-                panels[i].set(cut.first(first + i), cut.first(first + i + 1), i * heads);
+                panels[i].set(cut.first(first + i), cut.first(first + i + 1));
             }
             panels();
         }
@@ -171,7 +171,6 @@ final class VectorAttention implements UnitKernel {
                 if (panel.partial && !Context.finite(scratch, at.contextAt, p.valueDepth * panel.vectors)) {
                     careful = true;
                     mix(i, i + 1, h, h + 1);
-                    careful = false;
                     normalize();
                 }
                 storeContext();
@@ -189,7 +188,7 @@ final class VectorAttention implements UnitKernel {
     private void select(int i, int h) {
         panel = panels[i];
         head = firstHead + h;
-        at.turnTo(panel.place + h);
+        at.turnTo(i * heads + h);
     }
 
     private void loadQueries() {
@@ -198,7 +197,10 @@ final class VectorAttention implements UnitKernel {
         Context.multiply(scratch, at.panelAt, p.depth * panel.vectors, p.scale);
     }
 
-    /** One pass over all the keys that the panels see: leaves maxima, sums and the transposed contexts of the panels from one to before another, for some of the heads. */
+    /**
+     * One pass over all the keys that the panels from one to before another see: leaves their maxima, sums and transposed contexts, for some of the
+     * heads.
+     */
     private void mix(int first, int end, int from, int to) {
         for (int i = first; i < end; i++) {
             for (int h = from; h < to; h++) {
@@ -208,7 +210,7 @@ final class VectorAttention implements UnitKernel {
                         p.sinks == null ? Float.NEGATIVE_INFINITY : p.sinks[head]);
                 Context.fill(scratch, at.sumAt, panel.vectors, p.sinks == null ? 0 : 1);
                 if (careful) {
-                    Context.fill(scratch, at.contextAt, p.valueDepth * panel.vectors, 0);
+                    clearContext();
                 }
             }
             panels[i].restart(careful);
@@ -226,9 +228,13 @@ final class VectorAttention implements UnitKernel {
         for (int i = first; i < end; i++) {
             for (int h = from; h < to && !panels[i].started; h++) {
                 select(i, h);
-                Context.fill(scratch, at.contextAt, p.valueDepth * panel.vectors, 0);
+                clearContext();
             }
         }
+    }
+
+    private void clearContext() {
+        Context.fill(scratch, at.contextAt, p.valueDepth * panel.vectors, 0);
     }
 
     /** One panel by the first {@code keys} of a block of {@code rows}. */
