@@ -22,65 +22,47 @@ import jdk.incubator.vector.FloatVector;
 /**
  * Products with rows of float32 of sixteen vectors, which are 128 features with 8 lanes, where there are 16 registers. A pass takes the whole of a row, for memory is fastest in its own
  * order: in two passes over half of 64 rows each, 4096 keys took a third longer. Loads are the second factor of a multiply-add, which
- * lets C2 make them a part of the instruction: as the first they are instructions of their own, and take registers. See {@link RowProducts} for the arguments.
+ * lets C2 make them a part of the instruction: as the first they are instructions of their own, and take registers. Loops within a row take no longer
+ * than all written out, and keep C2 below 18,000 nodes: at 37,000 it inlined what stores the sums last, without knowing their class, and in one JVM
+ * with others' vector code each was boxed. See {@link RowProducts} for the arguments.
  */
 final class WideRows {
     private WideRows() {
     }
 
-    /** The products of one query and sixteen vectors of each row, in one sum. Half of the query stays in registers. */
+    /** The products of one query and sixteen vectors of each row, in one sum. */
     static void dot16(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
             long out) {
         MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
-        MemorySegment part = memory.asSlice(query, 16 * BYTES);
-        FloatVector q0 = FloatVector.fromMemorySegment(F, part, 0, ORDER);
-        FloatVector q1 = FloatVector.fromMemorySegment(F, part, BYTES, ORDER);
-        FloatVector q2 = FloatVector.fromMemorySegment(F, part, 2 * BYTES, ORDER);
-        FloatVector q3 = FloatVector.fromMemorySegment(F, part, 3 * BYTES, ORDER);
-        FloatVector q4 = FloatVector.fromMemorySegment(F, part, 4 * BYTES, ORDER);
-        FloatVector q5 = FloatVector.fromMemorySegment(F, part, 5 * BYTES, ORDER);
-        FloatVector q6 = FloatVector.fromMemorySegment(F, part, 6 * BYTES, ORDER);
-        FloatVector q7 = FloatVector.fromMemorySegment(F, part, 7 * BYTES, ORDER);
+        MemorySegment features = memory.asSlice(query, 16 * BYTES);
         long stride = rows.stride;
         int run = rows.run(first);
         int stop = Math.min(end, rows.end(run));
         long at = rows.at(run, first) + column;
         int last = Transpose.padded(end);
-        FloatVector a0 = q0;
-        FloatVector a1 = q0;
-        FloatVector a2 = q0;
-        FloatVector a3 = q0;
-        FloatVector s0 = q0;
-        FloatVector s1 = q0;
-        FloatVector s2 = q0;
-        FloatVector s3 = q0;
+        FloatVector zero = FloatVector.zero(F);
+        FloatVector a0 = zero;
+        FloatVector a1 = zero;
+        FloatVector a2 = zero;
+        FloatVector a3 = zero;
+        FloatVector s0 = zero;
+        FloatVector s1 = zero;
+        FloatVector s2 = zero;
+        FloatVector s3 = zero;
         for (int j = first; j < last;) {
             MemorySegment row = from.asSlice(at, 16 * BYTES);
-            FloatVector sum = q0.fma(FloatVector.fromMemorySegment(F, row, 0, ORDER), FloatVector.zero(F));
-            sum = q1.fma(FloatVector.fromMemorySegment(F, row, BYTES, ORDER), sum);
-            sum = q2.fma(FloatVector.fromMemorySegment(F, row, 2 * BYTES, ORDER), sum);
-            sum = q3.fma(FloatVector.fromMemorySegment(F, row, 3 * BYTES, ORDER), sum);
-            sum = q4.fma(FloatVector.fromMemorySegment(F, row, 4 * BYTES, ORDER), sum);
-            sum = q5.fma(FloatVector.fromMemorySegment(F, row, 5 * BYTES, ORDER), sum);
-            sum = q6.fma(FloatVector.fromMemorySegment(F, row, 6 * BYTES, ORDER), sum);
-            sum = q7.fma(FloatVector.fromMemorySegment(F, row, 7 * BYTES, ORDER), sum);
-            sum = FloatVector.fromMemorySegment(F, part, 8 * BYTES, ORDER)
-                    .fma(FloatVector.fromMemorySegment(F, row, 8 * BYTES, ORDER), sum);
-            sum = FloatVector.fromMemorySegment(F, part, 9 * BYTES, ORDER)
-                    .fma(FloatVector.fromMemorySegment(F, row, 9 * BYTES, ORDER), sum);
-            sum = FloatVector.fromMemorySegment(F, part, 10 * BYTES, ORDER)
-                    .fma(FloatVector.fromMemorySegment(F, row, 10 * BYTES, ORDER), sum);
-            sum = FloatVector.fromMemorySegment(F, part, 11 * BYTES, ORDER)
-                    .fma(FloatVector.fromMemorySegment(F, row, 11 * BYTES, ORDER), sum);
-            sum = FloatVector.fromMemorySegment(F, part, 12 * BYTES, ORDER)
-                    .fma(FloatVector.fromMemorySegment(F, row, 12 * BYTES, ORDER), sum);
-            sum = FloatVector.fromMemorySegment(F, part, 13 * BYTES, ORDER)
-                    .fma(FloatVector.fromMemorySegment(F, row, 13 * BYTES, ORDER), sum);
-            sum = FloatVector.fromMemorySegment(F, part, 14 * BYTES, ORDER)
-                    .fma(FloatVector.fromMemorySegment(F, row, 14 * BYTES, ORDER), sum);
-            sum = FloatVector.fromMemorySegment(F, part, 15 * BYTES, ORDER)
-                    .fma(FloatVector.fromMemorySegment(F, row, 15 * BYTES, ORDER), sum);
+            FloatVector sum = zero;
+            for (long part = 0; part < 16 * BYTES; part += 4 * BYTES) {
+                sum = FloatVector.fromMemorySegment(F, features, part, ORDER)
+                        .fma(FloatVector.fromMemorySegment(F, row, part, ORDER), sum);
+                sum = FloatVector.fromMemorySegment(F, features, part + BYTES, ORDER)
+                        .fma(FloatVector.fromMemorySegment(F, row, part + BYTES, ORDER), sum);
+                sum = FloatVector.fromMemorySegment(F, features, part + 2 * BYTES, ORDER)
+                        .fma(FloatVector.fromMemorySegment(F, row, part + 2 * BYTES, ORDER), sum);
+                sum = FloatVector.fromMemorySegment(F, features, part + 3 * BYTES, ORDER)
+                        .fma(FloatVector.fromMemorySegment(F, row, part + 3 * BYTES, ORDER), sum);
+            }
             a0 = a1;
             a1 = a2;
             a2 = a3;
@@ -120,8 +102,8 @@ final class WideRows {
 
     /**
      * Adds to sixteen vectors of the context with one row of weights, the only one: of several each took 0.86 to 0.91 of the time in two passes, with values
-     * from a cache. Four of them stay in memory, by choice: of sixteen C2 keeps which it likes, and reads 0.84
-     * of a stream on Zen 3 where this reads 0.98. They have a loop, and what is stored in the end moves through one, because all written out are more than C1
+     * from a cache. Six of them stay in memory, by choice: of sixteen C2 keeps which it likes, and reads 0.84
+     * of a stream on Zen 3 where this reads 0.98. They have a loop, and what is loaded and stored once moves through one: all written out is more than C1
      * compiles at tier 3.
      */
     static void mix16(BlockRows rows, int first, int end, long column, MemorySegment scratch,
@@ -129,18 +111,29 @@ final class WideRows {
         MemorySegment from = requireNative(rows.segment);
         MemorySegment memory = requireNative(scratch);
         MemorySegment context = memory.asSlice(out, 16 * BYTES);
-        FloatVector c0 = FloatVector.fromMemorySegment(F, context, 0, ORDER);
-        FloatVector c1 = FloatVector.fromMemorySegment(F, context, BYTES, ORDER);
-        FloatVector c2 = FloatVector.fromMemorySegment(F, context, 2 * BYTES, ORDER);
-        FloatVector c3 = FloatVector.fromMemorySegment(F, context, 3 * BYTES, ORDER);
-        FloatVector c4 = FloatVector.fromMemorySegment(F, context, 4 * BYTES, ORDER);
-        FloatVector c5 = FloatVector.fromMemorySegment(F, context, 5 * BYTES, ORDER);
-        FloatVector c6 = FloatVector.fromMemorySegment(F, context, 6 * BYTES, ORDER);
-        FloatVector c7 = FloatVector.fromMemorySegment(F, context, 7 * BYTES, ORDER);
-        FloatVector c8 = FloatVector.fromMemorySegment(F, context, 8 * BYTES, ORDER);
-        FloatVector c9 = FloatVector.fromMemorySegment(F, context, 9 * BYTES, ORDER);
-        FloatVector c10 = FloatVector.fromMemorySegment(F, context, 10 * BYTES, ORDER);
-        FloatVector c11 = FloatVector.fromMemorySegment(F, context, 11 * BYTES, ORDER);
+        FloatVector zero = FloatVector.zero(F);
+        FloatVector c0 = zero;
+        FloatVector c1 = zero;
+        FloatVector c2 = zero;
+        FloatVector c3 = zero;
+        FloatVector c4 = zero;
+        FloatVector c5 = zero;
+        FloatVector c6 = zero;
+        FloatVector c7 = zero;
+        FloatVector c8 = zero;
+        FloatVector c9 = zero;
+        for (long part = 0; part < 10 * BYTES; part += 2 * BYTES) {
+            c0 = c2;
+            c1 = c3;
+            c2 = c4;
+            c3 = c5;
+            c4 = c6;
+            c5 = c7;
+            c6 = c8;
+            c7 = c9;
+            c8 = FloatVector.fromMemorySegment(F, context, part, ORDER);
+            c9 = FloatVector.fromMemorySegment(F, context, part + BYTES, ORDER);
+        }
         long stride = rows.stride;
         int run = rows.run(first);
         int runEnd = rows.end(run);
@@ -159,9 +152,7 @@ final class WideRows {
             c7 = w.fma(FloatVector.fromMemorySegment(F, row, 7 * BYTES, ORDER), c7);
             c8 = w.fma(FloatVector.fromMemorySegment(F, row, 8 * BYTES, ORDER), c8);
             c9 = w.fma(FloatVector.fromMemorySegment(F, row, 9 * BYTES, ORDER), c9);
-            c10 = w.fma(FloatVector.fromMemorySegment(F, row, 10 * BYTES, ORDER), c10);
-            c11 = w.fma(FloatVector.fromMemorySegment(F, row, 11 * BYTES, ORDER), c11);
-            for (int i = 12; i < 16; i++) {
+            for (int i = 10; i < 16; i++) {
                 w.fma(FloatVector.fromMemorySegment(F, row, i * (long) BYTES, ORDER),
                         FloatVector.fromMemorySegment(F, context, i * (long) BYTES, ORDER))
                         .intoMemorySegment(context, i * (long) BYTES, ORDER);
@@ -173,19 +164,17 @@ final class WideRows {
                 runEnd = rows.end(run);
             }
         }
-        for (int i = 0; i < 12; i += 4) {
-            c0.intoMemorySegment(context, i * (long) BYTES, ORDER);
-            c1.intoMemorySegment(context, i * (long) BYTES + BYTES, ORDER);
-            c2.intoMemorySegment(context, i * (long) BYTES + 2 * BYTES, ORDER);
-            c3.intoMemorySegment(context, i * (long) BYTES + 3 * BYTES, ORDER);
-            c0 = c4;
-            c1 = c5;
-            c2 = c6;
-            c3 = c7;
-            c4 = c8;
-            c5 = c9;
-            c6 = c10;
-            c7 = c11;
+        for (long part = 0; part < 10 * BYTES; part += 2 * BYTES) {
+            c0.intoMemorySegment(context, part, ORDER);
+            c1.intoMemorySegment(context, part + BYTES, ORDER);
+            c0 = c2;
+            c1 = c3;
+            c2 = c4;
+            c3 = c5;
+            c4 = c6;
+            c5 = c7;
+            c6 = c8;
+            c7 = c9;
         }
     }
 }
