@@ -523,10 +523,16 @@ public final class Tensor {
             throw new IllegalArgumentException("elements: " + count + ", wanted at most " + (Integer.MAX_VALUE - 8));
         }
         float[] values = new float[(int) count];
+        int last = shape.length - 1;
+        long columns = last < 0 ? 1 : shape[last];
+        long step = last < 0 ? 0 : strides[last] * type.bytes();
         long[] index = new long[shape.length];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = Elements.get(segment, type, position(index));
-            for (int axis = shape.length - 1; axis >= 0 && ++index[axis] == shape[axis]; axis--) {
+        for (int row = 0; row < values.length; row += (int) columns) {
+            long at = position(index);
+            for (int column = 0; column < columns; column++) {
+                values[row + column] = Elements.get(segment, type, at + column * step);
+            }
+            for (int axis = last - 1; axis >= 0 && ++index[axis] == shape[axis]; axis--) {
                 index[axis] = 0;
             }
         }

@@ -14,12 +14,14 @@ import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** A warm call allocates nothing, whatever it is asked for. */
 @Tag("width")
+@Order(Integer.MAX_VALUE)
 class AllocationTest {
     private static final int HEADS = 1;
     /** A whole panel of at most 48 queries and a rest that is a multiple of no vector. */

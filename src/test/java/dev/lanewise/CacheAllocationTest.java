@@ -5,12 +5,14 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Order;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** A warm append and a warm call over a cache allocate nothing. */
 @Tag("width")
+@Order(Integer.MAX_VALUE)
 class CacheAllocationTest {
     private static final int KV_HEADS = 2;
     private static final int HEADS = 4;

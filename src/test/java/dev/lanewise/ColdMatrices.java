@@ -38,16 +38,16 @@ final class ColdMatrices {
         return Tensor.ofFloats(arena, values, shape);
     }
 
-    private Map<String, Supplier<float[]>> calls() {
-        Map<String, Supplier<float[]>> calls = new LinkedHashMap<>();
+    private Map<String, Supplier<Tensor>> calls() {
+        Map<String, Supplier<Tensor>> calls = new LinkedHashMap<>();
         PackedMatrix packed = PackedMatrix.of(arena, b);
         calls.put("multiply", () -> {
             MatMul.multiply(a, b, bias, product);
-            return product.toFloats();
+            return product;
         });
         calls.put("packed multiply", () -> {
             MatMul.multiply(a, packed, bias, product);
-            return product.toFloats();
+            return product;
         });
         Tensor narrow = Tensor.allocate(arena, ElementType.BFLOAT16, K, N);
         for (int i = 0; i < K * N; i++) {
@@ -57,13 +57,13 @@ final class ColdMatrices {
         Tensor turned = random(N, 3).transpose(0, 1);
         calls.put("multiply of other types and strides", () -> {
             MatMul.multiply(few, narrow, turned);
-            return turned.toFloats();
+            return turned;
         });
         Tensor scores = random(M, N);
         Tensor weights = random(M, N);
         calls.put("softmax", () -> {
             Softmax.rows(scores, weights);
-            return weights.toFloats();
+            return weights;
         });
         return calls;
     }
@@ -72,20 +72,19 @@ final class ColdMatrices {
     void switches() {
         calls().forEach((name, call) -> {
             long before = cold();
-            float[] scalar = call.get();
+            float[] scalar = call.get().toFloats();
             require(name + ": the first call is not cold", () -> cold() == before + 1);
             long start = System.nanoTime();
-            float[] now = scalar;
             for (long seen = before; cold() > seen;) {
                 seen = cold();
-                now = call.get();
+                call.get();
                 require(name + ": no switch", () -> System.nanoTime() - start < PATIENCE_NANOS);
             }
-            near(name, scalar, now);
-            float[] vector = now;
             long warm = cold();
+            float[] vector = call.get().toFloats();
+            near(name, scalar, vector);
             for (int i = 0; i < 100; i++) {
-                require(name + ": other bits", () -> Arrays.equals(vector, call.get()));
+                require(name + ": other bits", () -> Arrays.equals(vector, call.get().toFloats()));
             }
             require(name + ": it switched back", () -> cold() == warm);
         });
@@ -96,9 +95,9 @@ final class ColdMatrices {
     /** With the property no call is cold, and all have the same bits. */
     void stable() {
         calls().forEach((name, call) -> {
-            float[] first = call.get();
+            float[] first = call.get().toFloats();
             for (int i = 0; i < 1000; i++) {
-                require(name + ": other bits", () -> Arrays.equals(first, call.get()));
+                require(name + ": other bits", () -> Arrays.equals(first, call.get().toFloats()));
             }
         });
         require("a call is cold", () -> cold() == 0);

@@ -1,5 +1,6 @@
 package dev.lanewise;
 
+import dev.lanewise.internal.memory.Elements;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.random.RandomGenerator;
@@ -56,8 +57,11 @@ record Layout(Order order, Place place, ElementType type) {
         for (long ib = 0; ib < b; ib++) {
             for (long ih = 0; ih < h; ih++) {
                 for (long il = 0; il < l; il++) {
+                    long row = tensor.byteOffset()
+                            + (ib * tensor.stride(0) + ih * tensor.stride(1) + il * tensor.stride(2)) * type.bytes();
                     for (long id = 0; id < d; id++) {
-                        tensor.setFloat((float) (deviation * random.nextGaussian()), ib, ih, il, id);
+                        Elements.set(tensor.segment(), type, row + id * tensor.stride(3) * type.bytes(),
+                                (float) (deviation * random.nextGaussian()));
                     }
                 }
             }

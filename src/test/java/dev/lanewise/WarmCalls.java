@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
 import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
@@ -39,7 +40,10 @@ final class WarmCalls {
         return THREADS.getCurrentThreadAllocatedBytes() - before;
     }
 
-    /** The interpreter and C1 box every vector, so how long it takes to get there is the compilers' affair; that it gets there is ours. */
+    /**
+     * The interpreter and C1 box every vector, so how long it takes to get there is the compilers' affair, and half of it is theirs alone; that it
+     * gets there is ours.
+     */
     static void assertAllocateNothing(String name, Runnable call) {
         assertAllocateAtMost(0, name, call);
     }
@@ -52,12 +56,15 @@ final class WarmCalls {
         int quiet = 0;
         long bytes = -1;
         while (!enough(quiet, now - quietSince) && now - start < PATIENCE_NANOS) {
+            long begin = now;
             bytes = allocated(call);
             now = System.nanoTime();
             if (bytes <= bytesACall * CALLS) {
                 quiet++;
             } else {
                 quiet = 0;
+                LockSupport.parkNanos(now - begin);
+                now = System.nanoTime();
                 quietSince = now;
             }
         }

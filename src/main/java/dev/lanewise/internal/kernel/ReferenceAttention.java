@@ -17,28 +17,53 @@ public final class ReferenceAttention {
         RowBounds bounds = p.bounds;
         double[] scores = new double[p.keys];
         boolean[] visible = new boolean[p.keys];
+        float[] query = new float[p.depth];
+        float[][] keys = new float[p.keys][p.depth];
+        float[][] values = new float[p.keys][p.valueDepth];
         for (int b = 0; b < p.batch; b++) {
             bounds.resolve(p, b);
             for (int h = 0; h < p.heads; h++) {
+                if (h % p.group == 0) {
+                    loadKeysAndValues(p, bounds, h / p.group, keys, values);
+                }
                 for (int i = 0; i < bounds.queries; i++) {
                     p.cancellation.check();
-                    scoreRow(p, bounds, h, i, scores, visible);
-                    mixRow(p, bounds, h, i, scores, visible);
+                    load(p.q, bounds.batch, h, bounds.queryRow + i, query);
+                    scoreRow(p, bounds, h, i, query, keys, scores, visible);
+                    mixRow(p, bounds, h, i, values, scores, visible);
                 }
             }
         }
     }
 
+    /** Of one key/value head, which serves a group of query heads. */
+    private static void loadKeysAndValues(AttentionProblem p, RowBounds bounds, int head, float[][] keys,
+            float[][] values) {
+        for (int j = 0; j < bounds.keyRows(p); j++) {
+            if (p.fromCache) {
+                for (int d = 0; d < p.depth; d++) {
+                    keys[j][d] = p.cached(bounds.batch).key(head, j, d);
+                }
+                for (int d = 0; d < p.valueDepth; d++) {
+                    values[j][d] = p.cached(bounds.batch).value(head, j, d);
+                }
+            } else {
+                load(p.k, bounds.batch, head, j, keys[j]);
+                load(p.v, bounds.batch, head, j, values[j]);
+            }
+        }
+    }
+
     /** Fills in one row of biased scores and which keys are visible; j counts over all rows of k, packed sequences included. */
-    private static void scoreRow(AttentionProblem p, RowBounds bounds, int h, int i, double[] scores,
-            boolean[] visible) {
+    private static void scoreRow(AttentionProblem p, RowBounds bounds, int h, int i, float[] query, float[][] keys,
+            double[] scores, boolean[] visible) {
         int row = bounds.queryRow + i;
         int first = bounds.keyRow + bounds.first(i);
         int end = bounds.keyRow + bounds.end(i);
         for (int j = 0; j < bounds.keyRows(p); j++) {
             double score = 0;
             for (int d = 0; d < p.depth; d++) {
-                score += load(p.q, bounds.batch, h, row, d) * key(p, bounds.batch, h / p.group, j, d);
+                score += query[d] * keys[j][d];
             }
             score *= p.scale;
             emitScore(p, ScoreStage.RAW, bounds.batch, h, row, j, score);
@@ -69,7 +94,8 @@ public final class ReferenceAttention {
     }
 
     /** The softmax of one row, its log-sum-exp, and the weighted sum of the values. A row that sees nothing gives 0 and −∞. */
-    private static void mixRow(AttentionProblem p, RowBounds bounds, int h, int i, double[] scores, boolean[] visible) {
+    private static void mixRow(AttentionProblem p, RowBounds bounds, int h, int i, float[][] values, double[] scores,
+            boolean[] visible) {
         int row = bounds.queryRow + i;
         boolean any = false;
         double max = p.sinks == null ? Double.NEGATIVE_INFINITY : p.sinks[h];
@@ -85,7 +111,7 @@ public final class ReferenceAttention {
                 scores[j] = Math.exp(scores[j] - max);
                 sum += scores[j];
                 for (int d = 0; d < p.valueDepth; d++) {
-                    context[d] += scores[j] * value(p, bounds.batch, h / p.group, j, d);
+                    context[d] += scores[j] * values[j][d];
                 }
             }
         }
@@ -109,16 +135,10 @@ public final class ReferenceAttention {
         }
     }
 
-    private static float key(AttentionProblem p, int b, int h, int row, int column) {
-        return p.fromCache ? p.cached(b).key(h, row, column) : load(p.k, b, h, row, column);
-    }
-
-    private static float value(AttentionProblem p, int b, int h, int row, int column) {
-        return p.fromCache ? p.cached(b).value(h, row, column) : load(p.v, b, h, row, column);
-    }
-
-    private static float load(Operand operand, int b, int h, int row, int column) {
-        return Elements.get(operand.segment, operand.type, operand.at(b, h, row) + column * operand.columnStride);
+    private static void load(Operand operand, int b, int h, int row, float[] to) {
+        for (int d = 0; d < to.length; d++) {
+            to[d] = Elements.get(operand.segment, operand.type, operand.at(b, h, row) + d * operand.columnStride);
+        }
     }
 
     private static void store(Operand operand, int b, int h, int row, int column, double value) {
