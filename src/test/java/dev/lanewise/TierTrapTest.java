@@ -347,7 +347,7 @@ class TierTrapTest {
         List<Future<FreshJvm.Result>> results = new ArrayList<>();
         try (Load load = new Load(); ExecutorService threads = Executors.newFixedThreadPool(jvms.size())) {
             if (busy) {
-                load.add(Math.max(0, Runtime.getRuntime().availableProcessors() - jvms.size()));
+                load.add(Runtime.getRuntime().availableProcessors() - (jvms.size() - 1));
             }
             jvms.forEach(flags -> results.add(threads.submit(() -> run(flags, load, busy))));
         }
