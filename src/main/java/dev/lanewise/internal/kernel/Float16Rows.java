@@ -73,28 +73,18 @@ final class Float16Rows {
             FloatVector even = zero;
             FloatVector odd = zero;
             MemorySegment row = from.asSlice(at, 8 * BYTES);
-            for (int part = 0; part < 4; part++) {
-                MemorySegment q = queries.asSlice(part * (4L * BYTES), 4 * BYTES);
-                IntVector x0 = load(row, part * (2L * BYTES));
-                even = x0.lanewise(LSHL, 16)
+            for (int part = 0; part < 8; part++) {
+                MemorySegment q = queries.asSlice(part * (2L * BYTES), 2 * BYTES);
+                IntVector x = load(row, part * (long) BYTES);
+                even = x.lanewise(LSHL, 16)
                         .lanewise(ASHR, 3)
                         .and(SIGN_EXPONENT_FRACTION)
                         .reinterpretAsFloats()
                         .fma(FloatVector.fromMemorySegment(F, q, 0, ORDER), even);
-                odd = x0.lanewise(ASHR, 3)
+                odd = x.lanewise(ASHR, 3)
                         .and(SIGN_EXPONENT_FRACTION)
                         .reinterpretAsFloats()
                         .fma(FloatVector.fromMemorySegment(F, q, BYTES, ORDER), odd);
-                IntVector x1 = load(row, part * (2L * BYTES) + BYTES);
-                even = x1.lanewise(LSHL, 16)
-                        .lanewise(ASHR, 3)
-                        .and(SIGN_EXPONENT_FRACTION)
-                        .reinterpretAsFloats()
-                        .fma(FloatVector.fromMemorySegment(F, q, 2 * BYTES, ORDER), even);
-                odd = x1.lanewise(ASHR, 3)
-                        .and(SIGN_EXPONENT_FRACTION)
-                        .reinterpretAsFloats()
-                        .fma(FloatVector.fromMemorySegment(F, q, 3 * BYTES, ORDER), odd);
             }
             FloatVector sum = even.add(odd);
             a0 = a1;
@@ -422,14 +412,16 @@ final class Float16Rows {
                 runEnd = rows.end(run);
             }
         }
-        c0.intoMemorySegment(memory, out, ORDER);
-        c1.intoMemorySegment(memory, out + BYTES, ORDER);
-        c2.intoMemorySegment(memory, out + 2 * BYTES, ORDER);
-        c3.intoMemorySegment(memory, out + 3 * BYTES, ORDER);
-        c4.intoMemorySegment(memory, out + 4 * BYTES, ORDER);
-        c5.intoMemorySegment(memory, out + 5 * BYTES, ORDER);
-        c6.intoMemorySegment(memory, out + 6 * BYTES, ORDER);
-        c7.intoMemorySegment(memory, out + 7 * BYTES, ORDER);
+        for (long part = 0; part < 8 * BYTES; part += 2 * BYTES) {
+            c0.intoMemorySegment(memory, out + part, ORDER);
+            c1.intoMemorySegment(memory, out + part + BYTES, ORDER);
+            c0 = c2;
+            c1 = c3;
+            c2 = c4;
+            c3 = c5;
+            c4 = c6;
+            c5 = c7;
+        }
     }
 
     /** Adds to four vectors of the context with one row of weights. */

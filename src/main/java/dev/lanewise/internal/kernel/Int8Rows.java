@@ -18,6 +18,7 @@ import static dev.lanewise.internal.kernel.Transpose.XOR1;
 import static dev.lanewise.internal.kernel.Transpose.XOR2;
 import static jdk.incubator.vector.VectorOperators.I2F;
 import static jdk.incubator.vector.VectorOperators.LSHL;
+import static jdk.incubator.vector.VectorOperators.LSHR;
 
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
@@ -40,7 +41,7 @@ final class Int8Rows {
         return IntVector.fromMemorySegment(I, from, at, ORDER);
     }
 
-    /** The products of one query and sixteen vectors of each row, the query from the first-level cache: in four sums, since a row would wait for sixteen additions to one. */
+    /** The products of one query and sixteen vectors of each row, the query from the first-level cache: in four sums, since a row would wait for sixteen additions to one. Two vectors of features a turn keep C2 below the nodes of {@link WideRows}. */
     static void dot16(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
             long out) {
         MemorySegment from = requireNative(rows.segment);
@@ -51,6 +52,7 @@ final class Int8Rows {
         int stop = Math.min(end, rows.end(run));
         long at = rows.at(run, first) + column;
         int last = Transpose.padded(end);
+        IntVector upper = IntVector.broadcast(I, UPPER_BYTE);
         FloatVector zero = FloatVector.zero(F);
         FloatVector a0 = zero;
         FloatVector a1 = zero;
@@ -67,16 +69,19 @@ final class Int8Rows {
             FloatVector m3 = zero;
             MemorySegment row = from.asSlice(at, 4 * BYTES);
             for (int part = 0; part < 4; part++) {
-                IntVector x0 = load(row, part * (long) BYTES);
-                MemorySegment q = queries.asSlice(part * (4L * BYTES), 4 * BYTES);
-                m0 = ((FloatVector) x0.lanewise(LSHL, 24).convert(I2F, 0))
-                        .fma(FloatVector.fromMemorySegment(F, q, 0, ORDER), m0);
-                m1 = ((FloatVector) x0.lanewise(LSHL, 16).and(UPPER_BYTE).convert(I2F, 0))
-                        .fma(FloatVector.fromMemorySegment(F, q, BYTES, ORDER), m1);
-                m2 = ((FloatVector) x0.lanewise(LSHL, 8).and(UPPER_BYTE).convert(I2F, 0))
-                        .fma(FloatVector.fromMemorySegment(F, q, 2 * BYTES, ORDER), m2);
-                m3 = ((FloatVector) x0.and(UPPER_BYTE).convert(I2F, 0))
-                        .fma(FloatVector.fromMemorySegment(F, q, 3 * BYTES, ORDER), m3);
+                IntVector x = load(row, part * (long) BYTES);
+                for (int half = 0; half < 2; half++) {
+                    MemorySegment q = queries.asSlice((2 * part + half) * (2L * BYTES), 2 * BYTES);
+                    FloatVector d0 = ((FloatVector) x.lanewise(LSHL, 24).convert(I2F, 0))
+                            .fma(FloatVector.fromMemorySegment(F, q, 0, ORDER), m0);
+                    FloatVector d1 = ((FloatVector) x.lanewise(LSHL, 16).and(upper).convert(I2F, 0))
+                            .fma(FloatVector.fromMemorySegment(F, q, BYTES, ORDER), m1);
+                    x = x.lanewise(LSHR, 16);
+                    m0 = m2;
+                    m1 = m3;
+                    m2 = d0;
+                    m3 = d1;
+                }
             }
             FloatVector sum = m0.add(m1).add(m2.add(m3));
             a0 = a1;
@@ -311,14 +316,16 @@ final class Int8Rows {
                 runEnd = rows.end(run);
             }
         }
-        c0.intoMemorySegment(memory, out, ORDER);
-        c1.intoMemorySegment(memory, out + BYTES, ORDER);
-        c2.intoMemorySegment(memory, out + 2 * BYTES, ORDER);
-        c3.intoMemorySegment(memory, out + 3 * BYTES, ORDER);
-        c4.intoMemorySegment(memory, out + 4 * BYTES, ORDER);
-        c5.intoMemorySegment(memory, out + 5 * BYTES, ORDER);
-        c6.intoMemorySegment(memory, out + 6 * BYTES, ORDER);
-        c7.intoMemorySegment(memory, out + 7 * BYTES, ORDER);
+        for (long part = 0; part < 8 * BYTES; part += 2 * BYTES) {
+            c0.intoMemorySegment(memory, out + part, ORDER);
+            c1.intoMemorySegment(memory, out + part + BYTES, ORDER);
+            c0 = c2;
+            c1 = c3;
+            c2 = c4;
+            c3 = c5;
+            c4 = c6;
+            c5 = c7;
+        }
     }
 
     /** Adds to four vectors of the context with one row of weights. */
