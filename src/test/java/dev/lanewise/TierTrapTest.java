@@ -172,11 +172,13 @@ class TierTrapTest {
             if (fastestSoFar / vector >= CLEARLY_FASTER) {
                 return fastestSoFar / vector;
             }
-            double scalar = Double.MAX_VALUE;
-            for (int turn = 0; turn < LAST_TURNS && scalar / vector < CLEARLY_FASTER; turn++) {
+            double scalar = Double.POSITIVE_INFINITY;
+            int turns = 0;
+            do {
                 scalar = Math.min(scalar, fastest(name, Kernel.SCALAR, REPETITIONS, 0, LAST_TURN_NANOS));
                 vector = Math.min(vector, fastest(name, chosen, REPETITIONS, 0, LAST_TURN_NANOS));
-            }
+                turns++;
+            } while (turns < LAST_TURNS && scalar / vector < CLEARLY_FASTER);
             return scalar / vector;
         }
 
