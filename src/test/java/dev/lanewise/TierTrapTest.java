@@ -172,11 +172,13 @@ class TierTrapTest {
             if (fastestSoFar / vector >= CLEARLY_FASTER) {
                 return fastestSoFar / vector;
             }
-            double scalar = Double.MAX_VALUE;
-            for (int turn = 0; turn < LAST_TURNS && scalar / vector < CLEARLY_FASTER; turn++) {
+            double scalar = Double.POSITIVE_INFINITY;
+            int turns = 0;
+            do {
                 scalar = Math.min(scalar, fastest(name, Kernel.SCALAR, REPETITIONS, 0, LAST_TURN_NANOS));
                 vector = Math.min(vector, fastest(name, chosen, REPETITIONS, 0, LAST_TURN_NANOS));
-            }
+                turns++;
+            } while (turns < LAST_TURNS && scalar / vector < CLEARLY_FASTER);
             return scalar / vector;
         }
 
@@ -255,7 +257,10 @@ class TierTrapTest {
             }));
         }
 
-        /** The least time of so many calls and, until one took no longer than wanted, of some more. */
+        /**
+         * The least time of so many calls and, until one took no longer than wanted, of some more. Those do not count that the library still ran on its
+         * scalar kernel: for a multiply that is four times as fast as the plain loops, and would pass for the vector kernel.
+         */
         private static double fastest(String name, Kernel kernel, int repetitions, double wanted, long patience) {
             Pair pair = PAIRS.get(name);
             if (pair != null) {
@@ -266,14 +271,17 @@ class TierTrapTest {
         }
 
         private static double fastest(Runnable call, int repetitions, double wanted, long patience) {
-            long fastest = Long.MAX_VALUE;
+            double fastest = Double.POSITIVE_INFINITY;
+            long cold = Counters.snapshot().coldCalls();
             long begin = System.nanoTime();
             long end = begin;
             for (int i = 0; i < repetitions || fastest > wanted && end - begin < patience; i++) {
                 long start = System.nanoTime();
                 call.run();
                 end = System.nanoTime();
-                fastest = Math.min(fastest, end - start);
+                long before = cold;
+                cold = Counters.snapshot().coldCalls();
+                fastest = cold == before ? Math.min(fastest, end - start) : fastest;
             }
             return fastest;
         }
@@ -382,7 +390,8 @@ class TierTrapTest {
         }
         assertEquals(Program.CASES, ratios.size(), result::err);
         ratios.values().removeIf(value -> value >= FASTER);
-        assertEquals(Map.of(), ratios, "not " + FASTER + " times faster than the scalar kernel");
+        assertEquals(Map.of(), ratios,
+                "not " + FASTER + " times faster than the scalar kernel; 0 where the library still ran on that");
         List<String> tiles = log.tiers.keySet().stream().filter(method -> TILE.matcher(method).matches()).toList();
         assertTrue(tiles.size() >= 3, tiles::toString);
         assertEquals(List.of(), tiles.stream().filter(tile -> !log.atTopTier(tile)).toList(),
