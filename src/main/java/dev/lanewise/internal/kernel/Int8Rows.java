@@ -41,7 +41,10 @@ final class Int8Rows {
         return IntVector.fromMemorySegment(I, from, at, ORDER);
     }
 
-    /** The products of one query and sixteen vectors of each row, the query from the first-level cache: in four sums, since a row would wait for sixteen additions to one. Two vectors of features a turn keep C2 below the nodes of {@link WideRows}. */
+    /**
+     * The products of one query and sixteen vectors of each row, the query from the first-level cache: in four sums, since a row would wait for
+     * sixteen additions to one. Two vectors of features a turn keep C2 below the nodes that {@link WideRows} tells of.
+     */
     static void dot16(BlockRows rows, int first, int end, long column, MemorySegment scratch, long query,
             long out) {
         MemorySegment from = requireNative(rows.segment);
